@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * options - the runner's configuration file, read whole and validated before anything starts. */
+#include "backup/options.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backup/label.h"
+#include "conf/conf.h"
+#include "gateway/base/arena.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
+
+static const struct conf_word job_kinds[] = { { "logical", KIND_LOGICAL }, { NULL, 0 } };
+static const struct conf_word dump_formats[] = { { "custom", FORMAT_CUSTOM },
+                                                 { "directory", FORMAT_DIRECTORY },
+                                                 { NULL, 0 } };
+static const struct conf_word verify_levels[] = {
+    { "none", VERIFY_NONE }, { "checksum", VERIFY_CHECKSUM }, { "content", VERIFY_CONTENT }, { NULL, 0 }
+};
+
+#define ROW(structure, key, kind, standard, least, most, list, meaning)                                     \
+    { .name = #key,                                                                                         \
+      .type = CONF_##kind,                                                                                  \
+      .offset = offsetof(struct structure, key),                                                            \
+      .fallback = standard,                                                                                 \
+      .min = least,                                                                                         \
+      .max = most,                                                                                          \
+      .words = list,                                                                                        \
+      .reload = CONF_AT_START,                                                                              \
+      .doc = meaning },
+#define RUNNER(...)
+#define REPOSITORY(...)
+#define JOB(...)
+
+#undef RUNNER
+#define RUNNER(...) ROW(runner_options, __VA_ARGS__)
+static const struct conf_row runner_rows[] = {
+#include "backup/options.def"
+};
+#undef RUNNER
+#define RUNNER(...)
+
+#undef REPOSITORY
+#define REPOSITORY(...) ROW(repository_options, __VA_ARGS__)
+static const struct conf_row repository_rows[] = {
+#include "backup/options.def"
+};
+#undef REPOSITORY
+#define REPOSITORY(...)
+
+#undef JOB
+#define JOB(...) ROW(job_options, __VA_ARGS__)
+static const struct conf_row job_rows[] = {
+#include "backup/options.def"
+};
+
+static void repositories_read(struct conf_group *root, struct runner_options *options, struct arena *arena)
+{
+    options->repository_count = conf_items(root, "repositories");
+    options->repositories =
+        arena_alloc(arena, (options->repository_count + 1) * sizeof *options->repositories);
+    if (options->repository_count == 0)
+        conf_problem(root, "repositories",
+                     "expected a list of at least one repository such as "
+                     "( { name = \"local\"; path = \"/var/backups/pgsluice\"; } )");
+    for (size_t i = 0; i < options->repository_count; i++) {
+        struct conf_group group = conf_item(root, "repositories", i, "repository");
+        struct repository_options *repository = &options->repositories[i];
+
+        repository->line = conf_line(&group, NULL);
+        conf_read(&group, repository_rows, COUNT(repository_rows), repository);
+        conf_end(&group);
+        if (repository->name != NULL && options_repository(options, repository->name) != repository)
+            conf_problem(&group, "name", "another repository has this name already; give each its own");
+    }
+}
+
+static void job_check(struct conf_group *group, const struct runner_options *options,
+                      const struct job_options *job)
+{
+    if (job->name != NULL && !label_is_name(job->name, JOB_NAME_MAX))
+        conf_problem(group, "name",
+                     "expected up to %d letters, digits, dots, underscores or hyphens, because labels "
+                     "and directories are made of it; found \"%s\"",
+                     JOB_NAME_MAX, job->name);
+    if (job->name != NULL && options_job(options, job->name) != job)
+        conf_problem(group, "name", "another job has this name already; give each its own");
+    for (size_t i = 0; i < job->repository.count; i++)
+        if (options_repository(options, job->repository.items[i]) == NULL)
+            conf_problem(group, "repository",
+                         "no repository is called \"%s\"; name one of the list repositories",
+                         job->repository.items[i]);
+    for (size_t i = 1; i < job->repository.count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(job->repository.items[i], job->repository.items[k]) == 0)
+                conf_problem(group, "repository", "\"%s\" is named twice", job->repository.items[i]);
+    if (job->jobs > 1 && job->format != FORMAT_DIRECTORY)
+        conf_problem(group, "jobs",
+                     "pg_dump works in parallel only with format = \"directory\"; found jobs = %d",
+                     job->jobs);
+}
+
+static void jobs_read(struct conf_group *root, struct runner_options *options, struct arena *arena)
+{
+    options->job_count = conf_items(root, "jobs");
+    options->jobs = arena_alloc(arena, (options->job_count + 1) * sizeof *options->jobs);
+    if (options->job_count == 0)
+        conf_problem(root, "jobs",
+                     "expected a list of at least one job such as "
+                     "( { name = \"nightly\"; repository = \"local\"; } )");
+    for (size_t i = 0; i < options->job_count; i++) {
+        struct conf_group group = conf_item(root, "jobs", i, "job");
+        struct job_options *job = &options->jobs[i];
+
+        rows_defaults(job_rows, COUNT(job_rows), job, arena);
+        conf_read(&group, job_rows, COUNT(job_rows), job);
+        conf_end(&group);
+        job_check(&group, options, job);
+    }
+}
+
+static void gateway_check(struct conf_group *root, const char *gateway)
+{
+    char *why = NULL;
+    PQconninfoOption *parsed;
+
+    if (gateway == NULL)
+        return;
+    parsed = PQconninfoParse(gateway, &why);
+    if (parsed == NULL)
+        conf_problem(root, "gateway",
+                     "expected a connection string such as \"host=127.0.0.1 port=6433 user=backup\"; "
+                     "libpq says: %.*s",
+                     why == NULL ? 13 : (int)strcspn(why, "\n"), why == NULL ? "out of memory" : why);
+    PQconninfoFree(parsed);
+    PQfreemem(why);
+}
+
+bool options_load(const char *path, struct arena *arena, struct runner_options *options)
+{
+    struct problems problems;
+    struct conf *conf;
+    bool ok;
+
+    memset(options, 0, sizeof *options);
+    if (!problems_init(&problems))
+        return false;
+    conf = conf_open(path, arena, &problems);
+    if (conf != NULL) {
+        struct conf_group root = conf_root(conf);
+
+        rows_defaults(runner_rows, COUNT(runner_rows), options, arena);
+        conf_read(&root, runner_rows, COUNT(runner_rows), options);
+        gateway_check(&root, options->gateway);
+        repositories_read(&root, options, arena);
+        jobs_read(&root, options, arena);
+        conf_end(&root);
+        conf_close(conf);
+    }
+    problems_print(&problems, stderr);
+    ok = problems.count == 0;
+    problems_free(&problems);
+    return ok;
+}
+
+const struct job_options *options_job(const struct runner_options *options, const char *name)
+{
+    for (size_t i = 0; i < options->job_count; i++)
+        if (options->jobs[i].name != NULL && strcmp(options->jobs[i].name, name) == 0)
+            return &options->jobs[i];
+    return NULL;
+}
+
+const struct repository_options *options_repository(const struct runner_options *options, const char *name)
+{
+    for (size_t i = 0; i < options->repository_count; i++)
+        if (options->repositories[i].name != NULL && strcmp(options->repositories[i].name, name) == 0)
+            return &options->repositories[i];
+    return NULL;
+}
+
+const char *format_name(enum dump_format format)
+{
+    return dump_formats[format].word;
+}
+
+const char *level_name(enum verify_level level)
+{
+    return verify_levels[level].word;
+}
+
+bool level_from_name(const char *name, enum verify_level *level)
+{
+    for (const struct conf_word *word = verify_levels; word->word != NULL; word++)
+        if (strcmp(word->word, name) == 0) {
+            *level = (enum verify_level)word->value;
+            return true;
+        }
+    return false;
+}
+
+static void rows_print(const char *title, const struct conf_row *rows, size_t count)
+{
+    printf("%s\n", title);
+    for (size_t i = 0; i < count; i++) {
+        const char *standard = rows[i].fallback == conf_required ? "required"
+                               : rows[i].fallback == NULL        ? "none"
+                                                                 : rows[i].fallback;
+
+        printf("  %-18s %s [%s]\n", rows[i].name, rows[i].doc, standard);
+    }
+}
+
+void options_print_manual(void)
+{
+    rows_print("Keys of the configuration file [default]:", runner_rows, COUNT(runner_rows));
+    rows_print("in each group of the list repositories:", repository_rows, COUNT(repository_rows));
+    rows_print("in each group of the list jobs:", job_rows, COUNT(job_rows));
+}

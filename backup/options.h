@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * options - the runner's configuration file, read whole and validated before anything starts. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/types.h"
+
+struct arena;
+
+enum job_kind { KIND_LOGICAL };
+enum dump_format { FORMAT_CUSTOM, FORMAT_DIRECTORY };
+enum verify_level { VERIFY_NONE, VERIFY_CHECKSUM, VERIFY_CONTENT };
+
+struct repository_options {
+    const char *name, *path;
+    int line;
+};
+
+struct job_options {
+    const char *name;
+    enum job_kind kind;
+    struct strings databases, exclude;
+    enum dump_format format;
+    int jobs;
+    struct strings repository;
+    enum verify_level verify;
+    bool globals;
+    uint64_t lock_wait_timeout; /* microseconds */
+};
+
+struct runner_options {
+    const char *gateway, *bin_directory, *scratch_directory, *run_as;
+    struct repository_options *repositories;
+    size_t repository_count;
+    struct job_options *jobs;
+    size_t job_count;
+};
+
+/* Reads and validates path. On failure every problem was printed to standard error as FILE:LINE: sentence.
+ * What it fills lives in the arena. */
+bool options_load(const char *path, struct arena *arena, struct runner_options *options);
+
+/* NULL when there is none of that name. */
+const struct job_options *options_job(const struct runner_options *options, const char *name);
+const struct repository_options *options_repository(const struct runner_options *options, const char *name);
+
+const char *format_name(enum dump_format format);
+const char *level_name(enum verify_level level);
+bool level_from_name(const char *name, enum verify_level *level);
+
+/* All keys with type, default and meaning, for --help. */
+void options_print_manual(void);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * restore - one database of a backup into a server of the operator's choice, after its files were checked.
+ */
+#include "backup/restore.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup/failure.h"
+#include "backup/gateway_session.h"
+#include "backup/manifest.h"
+#include "backup/repository.h"
+#include "backup/service.h"
+#include "backup/text.h"
+#include "backup/tools.h"
+#include "backup/verify.h"
+#include "backup/work.h"
+#include "gateway/base/arena.h"
+#include "gateway/base/check.h"
+
+static const char application[] = "pgsluice-backup/restore";
+
+struct restore {
+    const struct runner_options *options;
+    const struct restore_request *request;
+    struct arena *arena;
+    struct work work;
+    struct manifest manifest;
+    const struct database_entry *entry;
+    const char *path; /* of the backup */
+    struct session_target target;
+    struct session session;
+    struct service service;
+    struct tool tool;
+};
+
+static bool entry_choose(struct restore *restore, struct fault *fault)
+{
+    const struct manifest *manifest = &restore->manifest;
+    const char *wanted = restore->request->database;
+    char names[256] = "";
+
+    for (size_t i = 0; i < manifest->database_count; i++) {
+        size_t used = strlen(names);
+
+        if (wanted == NULL ? manifest->database_count == 1
+                           : strcmp(manifest->databases[i].name, wanted) == 0)
+            restore->entry = &manifest->databases[i];
+        snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : ", ", manifest->databases[i].name);
+    }
+    if (restore->entry != NULL)
+        return true;
+    if (wanted == NULL)
+        return failure_set(fault, FAILURE_USAGE,
+                           "The backup holds several databases (%s); name one with --database.", names);
+    return failure_set(fault, FAILURE_NOT_FOUND, "The backup holds no database \"%s\", only: %s.", wanted,
+                       names);
+}
+
+static bool backup_check(struct restore *restore, struct fault *fault)
+{
+    const struct restore_request *request = restore->request;
+    struct backup_place place;
+    bool ok;
+
+    if (!repository_find(restore->options, request->repository, request->label, &place, restore->arena,
+                         fault))
+        return false;
+    restore->path = place_path(&place, restore->arena);
+    ok = manifest_read(place.dir_fd, &restore->manifest, restore->arena, fault) &&
+         entry_choose(restore, fault);
+    if (ok) {
+        progress_phase(&restore->work.progress, 0, "re-reading every file of %s", request->label);
+        ok = verify_files(place.dir_fd, &restore->manifest, &restore->work.pulse, NULL, fault);
+    }
+    if (ok)
+        progress_done(&restore->work.progress, (uint64_t)restore->manifest.stored_bytes);
+    close(place.dir_fd);
+    close(place.job_fd);
+    return ok;
+}
+
+static bool target_is_free(struct restore *restore, struct fault *fault)
+{
+    static const char objects[] =
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM "
+        "pg_depend d"
+        " WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+    const char *name = restore->entry->name, *count;
+
+    if (restore->request->create) {
+        const char *sql = arena_format(restore->arena, "SELECT count(*) FROM pg_database WHERE datname = %s",
+                                       session_literal(&restore->session, name, restore->arena));
+
+        count = session_value(&restore->session, sql, restore->arena, fault);
+        if (count == NULL || strcmp(count, "0") == 0)
+            return count != NULL;
+        failure_set(fault, FAILURE_RESTORE,
+                    "The target has a database \"%s\" already, so --create cannot make it.", name);
+        return fault_hint(fault, "Drop it first, or leave out --create and name an empty database in --to.");
+    }
+    count = session_value(&restore->session, objects, restore->arena, fault);
+    if (count == NULL || strcmp(count, "0") == 0 || restore->request->force)
+        return count != NULL;
+    failure_set(fault, FAILURE_RESTORE,
+                "The target database \"%s\" is not empty: it holds %s tables, indexes and "
+                "other relations.",
+                PQdb(restore->session.conn), count);
+    return fault_hint(fault, "Restore into a new database (--create), or add what is missing with --force.");
+}
+
+static bool target_open(struct restore *restore, struct fault *fault)
+{
+    const struct restore_request *request = restore->request;
+    struct server_facts facts;
+    int major = (int)restore->manifest.tool_major;
+
+    restore->target = (struct session_target){ .conninfo = request->to,
+                                               .application = application,
+                                               .pulse = &restore->work.pulse };
+    if (!request->create && !session_names_database(request->to))
+        restore->target.database = restore->entry->name;
+    return tools_find(restore->options->bin_directory, "pg_restore", major, restore->arena, &restore->tool,
+                      fault) &&
+           gateway_session_open(&restore->session, &restore->target, &facts, restore->arena, fault) &&
+           target_is_free(restore, fault) &&
+           service_open(&restore->service, restore->session.conn, application, fault);
+}
+
+/* With one job everything is one transaction, so that a failure leaves the target as it was. */
+static bool archive_restore(struct restore *restore, struct fault *fault)
+{
+    const struct restore_request *request = restore->request;
+    struct arena *arena = restore->arena;
+    const char *argv[12] = { restore->tool.path, "--no-password", "--exit-on-error" };
+    struct command command = {
+        .path = restore->tool.path, .argv = argv, .env = restore->service.env, .keep_fd = restore->service.fd
+    };
+    size_t used = 3;
+
+    argv[used++] = arena_format(arena, "--dbname=%s", session_conninfo(PQdb(restore->session.conn), arena));
+    if (request->create)
+        argv[used++] = "--create";
+    if (request->jobs > 1)
+        argv[used++] = arena_format(arena, "--jobs=%d", request->jobs);
+    else if (!request->create)
+        argv[used++] = "--single-transaction";
+    if (request->no_owner) {
+        argv[used++] = "--no-owner";
+        argv[used++] = "--no-acl";
+    }
+    argv[used] = arena_format(arena, "%s/%s", restore->path, restore->entry->path);
+    progress_phase(&restore->work.progress, 0, "restoring %s", restore->entry->name);
+    if (!work_run(&restore->work, &command, FAILURE_RESTORE, fault)) {
+        if (strstr(fault->message, "role \"") != NULL && strstr(fault->message, "does not exist") != NULL)
+            fault_hint(fault, "Restore the roles first: psql -f %.150s/roles.sql; or use --no-owner.",
+                       restore->path);
+        return false;
+    }
+    progress_done(&restore->work.progress, 0);
+    return true;
+}
+
+static void difference_print(void *context, bool fatal, const char *sentence)
+{
+    progress_clear(context);
+    text_print(stderr, "%s: %s\n", fatal ? "DIFFERENCE" : "note", sentence);
+}
+
+static bool target_compare(struct restore *restore, struct fault *fault)
+{
+    struct session_target target = restore->target;
+    const struct database_entry *entry = restore->entry;
+    struct fingerprint found;
+    struct session session;
+    size_t differences = 0;
+    bool ok;
+
+    if (restore->request->create)
+        target.database = entry->name;
+    if (!session_open(&session, &target, fault))
+        return false;
+    progress_phase(&restore->work.progress, 0, "comparing %s with its fingerprint", entry->name);
+    ok = fingerprint_prepare(&session, 0, fault) &&
+         fingerprint_list(&session, &found, restore->arena, fault) &&
+         fingerprint_count(&session, &found, restore->arena, fault);
+    session_close(&session);
+    if (!ok)
+        return false;
+    differences = fingerprint_compare(&entry->fingerprint, &found, entry->name, difference_print,
+                                      &restore->work.progress);
+    progress_done(&restore->work.progress, 0);
+    return differences == 0 || failure_set(fault, FAILURE_CONTENT,
+                                           "The restored database differs from the dumped one "
+                                           "in %zu places.",
+                                           differences);
+}
+
+bool restore_run(const struct runner_options *options, const struct restore_request *request,
+                 struct fault *fault)
+{
+    struct restore restore = {
+        .options = options, .request = request, .arena = arena_new(), .service = { .fd = -1 }
+    };
+    bool ok;
+
+    CHECK(restore.arena != NULL);
+    work_init(&restore.work, request->quiet);
+    ok = backup_check(&restore, fault) && target_open(&restore, fault) && archive_restore(&restore, fault) &&
+         (!request->compare || target_compare(&restore, fault));
+    if (ok)
+        text_print(stdout, "restored  %s of %s into %s%s\n", restore.entry->name, request->label,
+                   request->create ? restore.entry->name : PQdb(restore.session.conn),
+                   request->compare ? ", every table equal to its fingerprint" : "");
+    work_abandon(&restore.work);
+    service_close(&restore.service);
+    session_close(&restore.session);
+    arena_free(restore.arena);
+    return ok;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * options - the rows of options.def by scope, and the words that options may have. */
+#pragma once
+
+#include "conf/row.h"
+
+enum option_scope {
+#define SCOPE(scope, place, doc) OPTIONS_##scope,
+#include "conf/scopes.def"
+#undef SCOPE
+    OPTION_SCOPES
+};
+
+extern const struct conf_word mode_words[], class_words[], auth_type_words[], on_wrong_port_words[],
+    log_level_words[];
+
+/* The rows of one scope, in the order of options.def. Offsets are into the scope's struct of snapshot.h. */
+const struct conf_row *options_rows(enum option_scope scope, size_t *count);
+
+const char *option_scope_place(enum option_scope scope); /* where it stands in the file; "" for the top */
+const char *option_scope_doc(enum option_scope scope);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * types - the words of the configuration contract, as the operator writes them. */
+#include "conf/types.h"
+
+#include "conf/options.h"
+#include "gateway/base/check.h"
+
+const struct conf_word mode_words[] = {
+    { "transaction", MODE_TRANSACTION }, { "session", MODE_SESSION }, { "statement", MODE_STATEMENT },
+    { "direct", MODE_DIRECT },           { "reject", MODE_REJECT },   { 0 },
+};
+
+const struct conf_word class_words[] = {
+    { "app", CLASS_APP },       { "dump", CLASS_DUMP },
+    { "restore", CLASS_RESTORE }, { "backup", CLASS_BACKUP },
+    { "replication", CLASS_REPLICATION }, { "maintenance", CLASS_MAINTENANCE },
+    { "admin", CLASS_ADMIN },   { 0 },
+};
+
+const struct conf_word auth_type_words[] = {
+    { "relay", AUTH_RELAY }, { "trust", AUTH_TRUST }, { "scram-sha-256", AUTH_SCRAM }, { 0 },
+};
+
+const struct conf_word on_wrong_port_words[] = {
+    { "move", ON_WRONG_PORT_MOVE }, { "refuse", ON_WRONG_PORT_REFUSE }, { "warn", ON_WRONG_PORT_WARN }, { 0 },
+};
+
+static const char *word_of(const struct conf_word *words, int value)
+{
+    for (; words->word != NULL; words++)
+        if (words->value == value)
+            return words->word;
+    UNREACHABLE();
+}
+
+const char *mode_name(enum mode mode)
+{
+    return word_of(mode_words, (int)mode);
+}
+
+const char *class_name(enum class class)
+{
+    return word_of(class_words, (int)class);
+}
+
+const char *auth_type_name(enum auth_type type)
+{
+    return word_of(auth_type_words, (int)type);
+}
+
+const char *on_wrong_port_name(enum on_wrong_port what)
+{
+    return word_of(on_wrong_port_words, (int)what);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * tour - a console command on its round through the threads and home again. */
+#include "gateway/admin/tour.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/admin/rows.h"
+#include "gateway/admin/show.h"
+#include "gateway/base/fault.h"
+#include "gateway/client.h"
+#include "gateway/gateway.h"
+#include "gateway/reply.h"
+#include "gateway/wire/write.h"
+#include "gateway/worker.h"
+
+/* A SHOW on its way round the workers, or a verb on its way to main and back; comes home to `home`. */
+struct tour {
+    struct letter letter;
+    struct worker *home;
+    uint64_t client_id;
+    const struct show *show; /* NULL: a verb */
+    const struct verb *verb;
+    bool done;               /* the verb worked; otherwise fault says why not */
+    struct fault fault;
+    int next;
+    struct rows rows;
+};
+
+static size_t describe(const struct show *show, const char *names[CONSOLE_COLUMNS_MAX],
+                       uint32_t types[CONSOLE_COLUMNS_MAX], char *text, size_t room)
+{
+    enum { TYPE_INT8 = 20, TYPE_TEXT = 25 };
+    size_t count = 0;
+    char *rest = text;
+
+    snprintf(text, room, "%s", show->columns);
+    for (char *name; (name = strsep(&rest, " ")) != NULL && count < CONSOLE_COLUMNS_MAX; count++) {
+        size_t length = strlen(name);
+        bool number = length > 0 && name[length - 1] == '#';
+
+        if (number)
+            name[length - 1] = '\0';
+        names[count] = name;
+        types[count] = number ? TYPE_INT8 : TYPE_TEXT;
+    }
+    return count;
+}
+
+void tour_describe(struct client *client, const struct show *show)
+{
+    unsigned char message[2048];
+    const char *names[CONSOLE_COLUMNS_MAX];
+    uint32_t types[CONSOLE_COLUMNS_MAX];
+    char text[512];
+    struct builder builder;
+    size_t count = describe(show, names, types, text, sizeof text);
+
+    builder_init(&builder, message, sizeof message);
+    write_row_description(&builder, names, types, count);
+    stream_send(&client->stream, builder.bytes, builder.used);
+}
+
+
+static void send_complete(struct client *client, const char *tag)
+{
+    unsigned char message[128];
+    struct builder builder;
+
+    builder_init(&builder, message, sizeof message);
+    write_command_complete(&builder, tag);
+    stream_send(&client->stream, builder.bytes, builder.used);
+}
+
+
+void tour_fail(struct client *client, const struct fault *fault)
+{
+    reply_error(client, "ERROR", fault);
+    if (client->console->extended)
+        client->console->skip_to_sync = true;
+    else
+        reply_ready(client, 'I');
+}
+
+static void send_rows(struct client *client, const struct show *show, const struct rows *rows)
+{
+    struct console *console = client->console;
+    struct fault fault;
+    char tag[32];
+
+    if (rows->failed) {
+        fault_set(&fault, "53200", "out of memory while gathering SHOW %s", show->name);
+        tour_fail(client, &fault);
+        return;
+    }
+    if (!console->extended)
+        tour_describe(client, show);
+    stream_forward(&client->stream, rows->bytes, rows->used);
+    snprintf(tag, sizeof tag, "SHOW %zu", rows->count);
+    send_complete(client, rows->count == 0 ? "SHOW" : tag);
+    if (!console->extended)
+        reply_ready(client, 'I');
+}
+
+static void go_on(struct tour *tour);
+
+static void tour_arrives(struct letter *letter, void *owner)
+{
+    struct tour *tour = (struct tour *)letter;
+    struct worker *worker = owner;
+
+    if (worker->stopping) { /* nobody waits for it any more, and the next worker may be gone */
+        rows_free(&tour->rows);
+        free(tour);
+        return;
+    }
+    tour->show->produce(worker, &tour->rows);
+    go_on(tour);
+}
+
+static void send_outcome(struct client *client, struct tour *tour)
+{
+    if (!tour->done) {
+        tour_fail(client, &tour->fault);
+        return;
+    }
+    send_complete(client, tour->verb->name);
+    if (!client->console->extended)
+        reply_ready(client, 'I');
+}
+
+static void tour_ends(struct letter *letter, void *owner)
+{
+    struct tour *tour = (struct tour *)letter;
+    struct worker *worker = owner;
+
+    list_each(link, following, &worker->clients) {
+        struct client *client = list_entry(link, struct client, link);
+
+        if (client->id != tour->client_id || client->console == NULL)
+            continue;
+        client->console->touring = false;
+        if (tour->show != NULL)
+            send_rows(client, tour->show, &tour->rows);
+        else
+            send_outcome(client, tour);
+        stream_resume(&client->stream);
+    }
+    rows_free(&tour->rows);
+    free(tour);
+}
+
+static void go_on(struct tour *tour)
+{
+    struct gateway *gateway = tour->home->gateway;
+    bool more = tour->next < gateway->worker_count;
+    struct worker *to = more ? &gateway->workers[tour->next++] : tour->home;
+
+    tour->letter.deliver = more ? tour_arrives : tour_ends;
+    mailbox_send(&to->mailbox, &tour->letter);
+}
+
+static struct tour *tour_new(struct client *client)
+{
+    struct tour *tour = calloc(1, sizeof *tour);
+
+    if (tour == NULL)
+        return NULL;
+    tour->home = client->worker;
+    tour->client_id = client->id;
+    client->console->touring = true;
+    return tour;
+}
+
+void tour_show(struct client *client, const struct show *show)
+{
+    struct tour *tour = show->each_worker ? tour_new(client) : NULL;
+    struct rows rows = {0};
+
+    if (tour != NULL) {
+        tour->show = show;
+        go_on(tour);
+        return;
+    }
+    show->produce(client->worker, &rows);
+    send_rows(client, show, &rows);
+    rows_free(&rows);
+}
+
+static void verb_arrives(struct letter *letter, void *owner)
+{
+    struct tour *tour = (struct tour *)letter;
+    struct gateway *gateway = owner;
+
+    tour->done = tour->verb->run(gateway, &tour->fault);
+    tour->letter.deliver = tour_ends;
+    mailbox_send(&tour->home->mailbox, &tour->letter);
+}
+
+/* Carried out by main, which says how it went. */
+void tour_verb(struct client *client, const struct verb *verb)
+{
+    struct tour *tour = tour_new(client);
+    struct fault fault;
+
+    if (tour == NULL) {
+        fault_set(&fault, "53200", "out of memory");
+        tour_fail(client, &fault);
+        return;
+    }
+    tour->verb = verb;
+    tour->letter.deliver = verb_arrives;
+    mailbox_send(&client->worker->gateway->mailbox, &tour->letter);
+}

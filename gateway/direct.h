@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * direct - session-mode passthrough: one client, one server connection that nobody else ever gets, two
+ * byte streams. The gateway sees startup, authentication and BackendKeyData; then it only moves and counts
+ * bytes. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct client;
+struct worker;
+
+/* Connects for a client whose startup packet is `packet`. */
+void direct_begin(struct client *client, const unsigned char *packet, size_t bytes);
+/* The client goes: closes the server side and writes the audit line. */
+void direct_end(struct client *client);
+/* Tries again for those that PostgreSQL had no room for. */
+void direct_sweep(struct worker *worker, uint64_t now_us);
+
+/* Bytes to and from the client so far, for SHOW. */
+void direct_traffic(const struct client *client, uint64_t *to_server, uint64_t *to_client);
+uint32_t direct_backend_pid(const struct client *client);

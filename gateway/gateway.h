@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * gateway - what all threads of the process share: configuration, pools, cancel keys, limits, counters. */
+#pragma once
+
+#include <ev.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf/snapshot.h"
+#include "gateway/net/mailbox.h"
+#include "gateway/session/prepared.h"
+#include "router/cancel.h"
+#include "router/hosts.h"
+#include "router/pool.h"
+
+struct users;
+struct worker;
+
+/* One configuration with everything that was loaded for it; shared by reference count, any thread. */
+struct generation {
+    _Atomic int references;
+    struct snapshot *snapshot;
+    struct users *users;           /* NULL without an auth_file */
+    struct upstreams *upstreams;   /* [s] owned by the gateway, lives as long as the process */
+    _Atomic uint64_t *route_hits;  /* one a route */
+};
+
+struct generation *generation_new(struct snapshot *snapshot, struct users *users,
+                                  struct upstreams *upstreams);
+struct generation *generation_retain(struct generation *generation);
+void generation_release(struct generation *generation);
+
+/* Counters of the process; rows of conf/counters.def. */
+struct counters {
+#define COUNTER(field, name, sentence) _Atomic uint64_t field;
+#include "conf/counters.def"
+#undef COUNTER
+};
+
+struct gateway {
+    struct ev_loop *loop;            /* main thread's */
+    struct mailbox mailbox;          /* letters to main */
+    struct generation *generation;   /* [main] the newest; workers hold their own references */
+    const char *config_file;         /* NULL with --upstream */
+    struct upstreams_node *upstreams; /* [main] every version, freed at exit */
+    struct pools pools;
+    struct cancel_keys cancel_keys;
+    struct statements statements;
+    struct worker *workers;
+    int worker_count;
+    uint64_t started_us;
+    unsigned char mock_secret[32];   /* [s] makes unknown users look like known ones */
+    _Atomic int clients, logins;     /* [a] connected; not yet logged in */
+    _Atomic uint64_t next_client_id; /* [a] */
+    _Atomic bool stopping;           /* [a] no new transactions */
+    struct counters counters;
+    /* [s] What a worker's last letter does in main. */
+    void (*worker_ended)(struct letter *letter, void *owner);
+    int workers_ended;               /* [main] */
+};

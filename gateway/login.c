@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * login - from the first byte to ReadyForQuery. One startup packet, at most one SSLRequest and one
+ * GSSENCRequest before it; anything but the one expected message ends the connection. */
+#include "gateway/login.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/admin/console.h"
+#include "gateway/authenticate.h"
+#include "gateway/base/arena.h"
+#include "gateway/base/fault.h"
+#include "gateway/base/log.h"
+#include "gateway/client.h"
+#include "gateway/direct.h"
+#include "gateway/gateway.h"
+#include "gateway/relay.h"
+#include "gateway/reply.h"
+#include "gateway/welcome.h"
+#include "gateway/wire/frame.h"
+#include "gateway/wire/write.h"
+#include "gateway/worker.h"
+
+enum { ANSWER_MAX_BYTES = 65535, SECRET_BYTES_3_0 = 4 };
+
+void login_begin(struct client *client)
+{
+    struct gateway *gateway = client->worker->gateway;
+    const struct snapshot *snapshot = client->generation->snapshot;
+
+    client->login = calloc(1, sizeof *client->login);
+    if (client->login == NULL || (client->login->arena = arena_new()) == NULL) {
+        client_close(client, REASON_MEMORY, NULL);
+        return;
+    }
+    client->login->auth_type = snapshot->auth_type;
+    if (atomic_load(&gateway->logins) > snapshot->max_login_conn) {
+        atomic_fetch_add(&gateway->counters.clients_refused, 1);
+        client_close(client, REASON_LOGIN_LIMIT, NULL);
+    }
+}
+
+void login_abandon(struct client *client)
+{
+    struct login *login = client->login;
+
+    if (login->queued)
+        pool_leave(client->shard, &client->waiter);
+    login->queued = false;
+    auth_driver(login->auth_type)->end(client);
+    client->login = NULL;
+    if (login->arena != NULL)
+        arena_free(login->arena);
+    explicit_bzero(login, sizeof *login);
+    free(login);
+}
+
+static bool remember_identity(struct client *client, const struct startup *startup)
+{
+    const char *application_name = startup->application_name == NULL ? "" : startup->application_name;
+    size_t user = strlen(startup->user) + 1, database = strlen(startup->database) + 1;
+    char *memory = malloc(user + database + strlen(application_name) + 1);
+
+    if (memory == NULL)
+        return false;
+    client->identity.user = strcpy(memory, startup->user);
+    client->identity.database = strcpy(memory + user, startup->database);
+    client->identity.application_name = strcpy(memory + user + database, application_name);
+    return true;
+}
+
+/* Newer minor versions and options that are not known are answered once, before the authentication. */
+static void negotiate(struct client *client)
+{
+    struct login *login = client->login;
+    const char *unknown[STARTUP_MAX_PARAMETERS];
+    unsigned char message[STARTUP_MAX_BYTES + 64];
+    struct builder builder;
+    size_t count = 0;
+
+    login->minor = login->startup.minor >= 2 ? 2 : 0;
+    if (login->minor == login->startup.minor && !login->startup.unknown_protocol_options)
+        return;
+    for (size_t i = 0; i < login->startup.parameter_count; i++)
+        if (strncmp(login->startup.parameters[i].name, "_pq_.", 5) == 0)
+            unknown[count++] = login->startup.parameters[i].name;
+    builder_init(&builder, message, sizeof message);
+    write_negotiate_version(&builder, login->minor, unknown, count);
+    if (builder_ok(&builder))
+        stream_send(&client->stream, builder.bytes, builder.used);
+}
+
+static void log_route(const struct client *client)
+{
+    char peer[ADDRESS_TEXT_BYTES];
+
+    address_print(&client->peer, peer, sizeof peer);
+    log_info(client->worker->thread.who,
+             "client=%llu class=%s route=%s mode=%s why=\"%s\" listener=%s peer=%s user=%s database=%s",
+             (unsigned long long)client->id, class_name(client->verdict.class), client->verdict.route->name,
+             mode_name(client->verdict.mode), client->verdict.why, client->listener->name, peer,
+             client->identity.user, client->identity.database);
+}
+
+static void authenticate(struct client *client)
+{
+    client_enter(client, CLIENT_AUTHENTICATING);
+    negotiate(client);
+    auth_driver(client->login->auth_type)->start(client);
+}
+
+/* A console login that is relayed proves itself to the database "postgres". */
+static bool find_pool(struct client *client)
+{
+    const struct route_options *route = client->verdict.route;
+    const char *database = client->verdict.class == CLASS_ADMIN ? "postgres" : client->identity.database;
+    struct worker *worker = client->worker;
+    struct fault fault;
+
+    client->pool = pools_get(&worker->gateway->pools, database, client->identity.user, route,
+                             upstreams_find(client->generation->upstreams, route->upstream));
+    if (client->pool == NULL) {
+        client_close(client, REASON_MEMORY, NULL);
+        return false;
+    }
+    client->shard = pool_shard(client->pool, &worker->thread);
+    client->profile = profiles_intern(&client->pool->profiles, &client->login->startup, &route->settings);
+    if (client->profile != NULL)
+        return true;
+    fault_set(&fault, "54000", "this pool has %d different sets of startup parameters already", PROFILES_MAX);
+    fault_hint(&fault, "Let clients connect with the same parameters, or use a direct port.");
+    client_refuse(client, &fault);
+    return false;
+}
+
+static void route_session(struct client *client, const unsigned char *packet, size_t bytes)
+{
+    struct login *login = client->login;
+    struct gateway *gateway = client->worker->gateway;
+    const struct connection_facts facts = {.startup = &login->startup,
+                                           .listener = client->listener,
+                                           .address = &client->peer.any,
+                                           .tls = false};
+    struct fault fault;
+
+    classify(client->generation->snapshot, &facts, &client->verdict, &fault);
+    atomic_fetch_add_explicit(&client->generation->route_hits[client->verdict.route->index], 1,
+                              memory_order_relaxed);
+    if (client->verdict.refused) {
+        client_refuse(client, &fault);
+        return;
+    }
+    if (atomic_load(&gateway->clients) > client->generation->snapshot->max_client_conn &&
+        client->verdict.class != CLASS_ADMIN) {
+        atomic_fetch_add(&gateway->counters.clients_refused, 1);
+        client_close(client, REASON_CLIENT_LIMIT, NULL);
+        return;
+    }
+    log_route(client);
+    if (client->verdict.mode == MODE_DIRECT && client->verdict.class != CLASS_ADMIN)
+        direct_begin(client, packet, bytes);
+    else if (find_pool(client))
+        authenticate(client);
+}
+
+static void cancel_finished(void *owner)
+{
+    close((int)(intptr_t)owner);
+}
+
+/* The requester hears of the end by the closing of its connection, so a duplicate of that stays open until
+ * PostgreSQL has the request; the session itself ends here. */
+static void on_cancel(struct client *client, const struct startup *startup)
+{
+    struct gateway *gateway = client->worker->gateway;
+    struct cancel_request request;
+    struct cancel_target target;
+    int requester;
+
+    if (!cancel_keys_find(&gateway->cancel_keys, startup->cancel_pid, startup->cancel_key,
+                          startup->cancel_key_bytes, &target)) {
+        atomic_fetch_add(&gateway->counters.cancels_ignored, 1);
+        client_close(client, REASON_CANCEL_DONE, NULL);
+        return;
+    }
+    requester = fcntl(client->stream.fd, F_DUPFD_CLOEXEC, 3);
+    if (!target.direct) {
+        worker_send_cancel(&gateway->workers[target.worker], target.client_id, requester);
+    } else {
+        atomic_fetch_add(&gateway->counters.cancels_delivered, 1);
+        request = (struct cancel_request){&target.backend, startup->cancel_pid, startup->cancel_key,
+                                          startup->cancel_key_bytes};
+        cancel_deliver(&client->worker->engine, &client->worker->cancels, &request, cancel_finished,
+                       (void *)(intptr_t)requester);
+    }
+    client_close(client, REASON_CANCEL_DONE, NULL);
+}
+
+static void on_encryption_request(struct client *client, enum startup_kind kind, bool alone)
+{
+    bool *asked = kind == STARTUP_SSL ? &client->login->ssl_asked : &client->login->gss_asked;
+
+    if (*asked || !alone) {
+        client_close(client, REASON_PROTOCOL,
+                     *asked ? "the same encryption request came twice"
+                            : "bytes came behind an encryption request");
+        return;
+    }
+    *asked = true;
+    stream_send(&client->stream, "N", 1);
+}
+
+static size_t on_startup(struct client *client, const unsigned char *bytes, size_t length)
+{
+    struct login *login = client->login;
+    struct fault fault;
+    size_t used = 0;
+
+    switch (startup_parse(bytes, length, login->arena, &login->startup, &used, &fault)) {
+    case STARTUP_SHORT:
+        return 0;
+    case STARTUP_BAD:
+        client_refuse(client, &fault);
+        return length;
+    case STARTUP_OK:
+        break;
+    }
+    switch (login->startup.kind) {
+    case STARTUP_SSL:
+    case STARTUP_GSS:
+        on_encryption_request(client, login->startup.kind, used == length);
+        break;
+    case STARTUP_CANCEL:
+        on_cancel(client, &login->startup);
+        break;
+    case STARTUP_SESSION:
+        if (!remember_identity(client, &login->startup))
+            client_close(client, REASON_MEMORY, NULL);
+        else
+            route_session(client, bytes, used);
+        break;
+    }
+    return used;
+}
+
+static size_t on_answer(struct client *client, const unsigned char *bytes, size_t length)
+{
+    const struct auth_driver *auth;
+    struct frame frame;
+    enum frame_result result = frame_peek(bytes, length, &frame);
+
+    if (result == FRAME_SHORT)
+        return 0;
+    if (result == FRAME_BAD || frame.type != 'p' || !client->login->answer_expected ||
+        frame.size > ANSWER_MAX_BYTES) {
+        client_close(client, frame.type == 'X' && result == FRAME_OK ? REASON_CLIENT_LEFT : REASON_PROTOCOL,
+                     "expected a password message");
+        return length;
+    }
+    if (frame.size > length)
+        return 0;
+    client->login->answer_expected = false;
+    auth = auth_driver(client->login->auth_type);
+    auth->answer(client, bytes + FRAME_HEADER_BYTES, frame.size - FRAME_HEADER_BYTES);
+    return frame.size;
+}
+
+static size_t login_received(struct stream *stream, const unsigned char *bytes, size_t length)
+{
+    struct client *client = list_entry(stream, struct client, stream);
+    size_t used = 0, here = 1;
+
+    while (used < length && here > 0) {
+        if (client->state == CLIENT_STARTUP)
+            here = on_startup(client, bytes + used, length - used);
+        else if (client->state == CLIENT_AUTHENTICATING && client->login != NULL)
+            here = on_answer(client, bytes + used, length - used);
+        else
+            here = 0;
+        if (stream->fd < 0 || client->state == CLIENT_ENDING)
+            return length;
+        used += here;
+    }
+    if (stream->events != &login_stream_events && used < length)
+        stream_resume(stream); /* the rest is for whoever serves the session now */
+    else if (client->state == CLIENT_WELCOMING && length - used > STREAM_CHUNK_BYTES)
+        stream_pause(stream);
+    return used;
+}
+
+static void login_drained(struct stream *stream)
+{
+    (void)stream;
+}
+
+static void login_ended(struct stream *stream, int error)
+{
+    struct client *client = list_entry(stream, struct client, stream);
+
+    client_close(client, REASON_CLIENT_LOST, error == 0 ? NULL : strerror(error));
+}
+
+const struct stream_events login_stream_events = {
+    .received = login_received, .drained = login_drained, .ended = login_ended, .released = client_released};

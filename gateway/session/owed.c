@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * owed - the answers that a server still owes, in the order of the requests. */
+#include "gateway/session/owed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/check.h"
+
+enum { FIRST_ROOM = 16 };
+
+struct server_session *session_new(void)
+{
+    struct server_session *session = calloc(1, sizeof *session);
+
+    if (session != NULL)
+        set_init(&session->prepared);
+    return session;
+}
+
+void session_free(struct server_session *session)
+{
+    while (session->owed.count > 0)
+        owed_pop(&session->owed);
+    free(session->owed.items);
+    set_clear(&session->prepared);
+    for (size_t i = 0; i < session->differing_count; i++)
+        free(session->differing[i]);
+    free(session->differing);
+    free(session);
+}
+
+struct owed *owed_at(struct owed_ring *ring, uint32_t index)
+{
+    CHECK(index < ring->count);
+    return &ring->items[(ring->head + index) & (ring->room - 1)];
+}
+
+static bool ring_grow(struct owed_ring *ring)
+{
+    uint32_t room = ring->room == 0 ? FIRST_ROOM : ring->room * 2;
+    struct owed *wider = calloc(room, sizeof *wider);
+
+    if (wider == NULL)
+        return false;
+    for (uint32_t i = 0; i < ring->count; i++)
+        wider[i] = *owed_at(ring, i);
+    free(ring->items);
+    ring->items = wider;
+    ring->head = 0;
+    ring->room = room;
+    return true;
+}
+
+bool owed_push(struct owed_ring *ring, const struct owed *owed)
+{
+    if (ring->count == ring->room && !ring_grow(ring))
+        return false;
+    ring->items[(ring->head + ring->count) & (ring->room - 1)] = *owed;
+    ring->count++;
+    return true;
+}
+
+static void owed_forget(struct owed *owed)
+{
+    if (owed->statement != NULL)
+        statement_release(owed->statement);
+    if (owed->name != NULL)
+        name_release(owed->name);
+    owed->statement = NULL;
+    owed->name = NULL;
+}
+
+bool owed_evicts(struct owed_ring *ring, const struct statement *statement)
+{
+    for (uint32_t i = 0; i < ring->count; i++)
+        if (owed_at(ring, i)->evicts && owed_at(ring, i)->statement == statement)
+            return true;
+    return false;
+}
+
+void owed_pop(struct owed_ring *ring)
+{
+    CHECK(ring->count > 0);
+    owed_forget(&ring->items[ring->head]);
+    ring->head = (ring->head + 1) & (ring->room - 1);
+    ring->count--;
+}
+
+void owed_remove(struct owed_ring *ring, uint32_t index)
+{
+    owed_forget(owed_at(ring, index));
+    for (uint32_t i = index; i + 1 < ring->count; i++)
+        *owed_at(ring, i) = *owed_at(ring, i + 1);
+    ring->count--;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * owed - the answers that a server still owes, in the order of the requests; the session layer's memory of
+ * one server connection. A server is clean only when nothing is owed. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/session/prepared.h"
+
+enum owed_kind {
+    OWED_QUERY,      /* until ReadyForQuery */
+    OWED_FUNCTION,   /* until ReadyForQuery */
+    OWED_SYNC,       /* until ReadyForQuery */
+    OWED_PARSE,
+    OWED_BIND,
+    OWED_DESCRIBE,
+    OWED_EXECUTE,
+    OWED_CLOSE,
+    OWED_COPY_END    /* CopyDone or CopyFail was sent: no answer of its own */
+};
+
+struct owed {
+    uint8_t kind;
+    bool ours;                    /* asked by the gateway: the answer is swallowed */
+    bool prepares;                /* statement was added to the server's set by this */
+    bool evicts;                  /* statement was taken out of the server's set by this */
+    struct statement *statement;  /* PARSE, CLOSE: what `prepares` or `evicts` is about; retained */
+    struct prepared_name *name; /* PARSE: the client's name that it added; CLOSE: that it removed; retained */
+};
+
+/* A ring; above OWED_HIGH the client is not read until answers came. */
+enum { OWED_HIGH = 4096 };
+
+struct owed_ring {
+    struct owed *items;
+    uint32_t head, count, room;
+};
+
+/* What the session layer knows about one server. */
+struct server_session {
+    struct owed_ring owed;
+    struct prepared_set prepared;
+    uint64_t unnamed_of;          /* id of the client whose unnamed statement the server has, 0 = none */
+    size_t unread;                /* bytes of the server that wait for the rest of their message */
+    uint64_t batch;               /* Syncs sent: what one batch prepared is in doubt to the next */
+    size_t passing;               /* bytes of a large message still to come from the server */
+    bool passing_swallowed;
+    char **differing;             /* reported settings whose value is not that of the server's login */
+    size_t differing_count;
+    bool said_fatal;              /* PostgreSQL sent FATAL or PANIC: the end of the connection is no news */
+    uint64_t cleaning_since_us;   /* a client left in a transaction: ROLLBACK is on its way */
+};
+
+struct server_session *session_new(void);
+void session_free(struct server_session *session);
+
+/* Adds at the end; false when out of memory. References in `owed` pass to the ring. */
+bool owed_push(struct owed_ring *ring, const struct owed *owed);
+static inline struct owed *owed_head(struct owed_ring *ring)
+{
+    return ring->count == 0 ? 0 : &ring->items[ring->head];
+}
+struct owed *owed_at(struct owed_ring *ring, uint32_t index);
+/* Whether a Close of this statement is on its way that may still be skipped. */
+bool owed_evicts(struct owed_ring *ring, const struct statement *statement);
+/* Drops the first one and its references. */
+void owed_pop(struct owed_ring *ring);
+/* Drops one in the middle: a Sync that the server ignored inside COPY. */
+void owed_remove(struct owed_ring *ring, uint32_t index);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * welcome - the end of a login: the parameters of a live server of the right pool, the cancel key,
+ * ReadyForQuery. */
+#pragma once
+
+struct client;
+struct server;
+
+/* The client proved who it is; `brought` is a server connection that its login opened, or NULL. */
+void welcome_begin(struct client *client, struct server *brought);

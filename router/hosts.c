@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * hosts - the PostgreSQL servers behind an upstream, and where they are right now. */
+#include "router/hosts.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/snapshot.h"
+#include "gateway/base/check.h"
+#include "gateway/base/fault.h"
+#include "gateway/base/log.h"
+
+static bool host_open(struct host *host, const char *text, struct fault *fault)
+{
+    struct host_addresses *found;
+
+    if (!address_split(text, host->name, sizeof host->name, &host->port, fault))
+        return false;
+    found = calloc(1, sizeof *found);
+    CHECK(found != NULL);
+    host->numeric = address_numeric(host->name, host->port, &found->items[0]);
+    if (!host->numeric) {
+        free(found);
+        return true;
+    }
+    found->count = 1;
+    atomic_store(&host->addresses, found);
+    return true;
+}
+
+static bool upstream_open(struct upstream *upstream, const struct upstream_options *options,
+                          struct fault *fault)
+{
+    upstream->name = strdup(options->name);
+    upstream->hosts = calloc(options->hosts.count, sizeof *upstream->hosts);
+    CHECK(upstream->name != NULL && upstream->hosts != NULL);
+    for (size_t i = 0; i < options->hosts.count; i++) {
+        if (!host_open(&upstream->hosts[i], options->hosts.items[i], fault))
+            return false;
+        upstream->host_count++;
+    }
+    return true;
+}
+
+bool upstreams_open(struct upstreams *upstreams, const struct snapshot *snapshot, struct fault *fault)
+{
+    upstreams->items = calloc(snapshot->upstream_count, sizeof *upstreams->items);
+    CHECK(upstreams->items != NULL);
+    upstreams->count = snapshot->upstream_count;
+    for (size_t i = 0; i < snapshot->upstream_count; i++)
+        if (!upstream_open(&upstreams->items[i], &snapshot->upstreams[i], fault))
+            return false;
+    return true;
+}
+
+void upstreams_close(struct upstreams *upstreams)
+{
+    for (size_t i = 0; i < upstreams->count; i++) {
+        struct upstream *upstream = &upstreams->items[i];
+
+        for (size_t h = 0; h < upstream->host_count; h++) {
+            struct host_addresses *found = atomic_load(&upstream->hosts[h].addresses), *older;
+
+            for (; found != NULL; found = older) {
+                older = found->older;
+                free(found);
+            }
+        }
+        free(upstream->hosts);
+        free(upstream->name);
+    }
+    free(upstreams->items);
+    upstreams->items = NULL;
+    upstreams->count = 0;
+}
+
+struct upstream *upstreams_find(const struct upstreams *upstreams, const char *name)
+{
+    for (size_t i = 0; i < upstreams->count; i++)
+        if (strcmp(upstreams->items[i].name, name) == 0)
+            return &upstreams->items[i];
+    return NULL;
+}
+
+static bool same_addresses(const struct host_addresses *a, const struct host_addresses *b)
+{
+    if (a == NULL || a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (a->items[i].length != b->items[i].length ||
+            memcmp(&a->items[i].storage, &b->items[i].storage, a->items[i].length) != 0)
+            return false;
+    return true;
+}
+
+static void host_resolve(struct host *host)
+{
+    struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
+    struct host_addresses *found = calloc(1, sizeof *found);
+    char port[8];
+    int error;
+
+    if (found == NULL)
+        return;
+    snprintf(port, sizeof port, "%d", host->port);
+    error = getaddrinfo(host->name, port, &wanted, &list);
+    if (error != 0)
+        log_warn("resolver", "host=%s could not be looked up: %s", host->name, gai_strerror(error));
+    for (struct addrinfo *at = list; at != NULL && found->count < HOST_ADDRESSES_MAX; at = at->ai_next) {
+        struct address *address = &found->items[found->count++];
+
+        memcpy(&address->storage, at->ai_addr, at->ai_addrlen);
+        address->length = at->ai_addrlen;
+    }
+    if (list != NULL)
+        freeaddrinfo(list);
+    found->older = atomic_load(&host->addresses);
+    if (found->count == 0 || same_addresses(found->older, found)) {
+        free(found); /* a failed look-up keeps what was known */
+        return;
+    }
+    atomic_store(&host->addresses, found);
+}
+
+void upstreams_resolve(struct upstreams *upstreams)
+{
+    for (size_t i = 0; i < upstreams->count; i++)
+        for (size_t h = 0; h < upstreams->items[i].host_count; h++)
+            if (!upstreams->items[i].hosts[h].numeric)
+                host_resolve(&upstreams->items[i].hosts[h]);
+}
+
+unsigned upstream_addresses(struct upstream *upstream)
+{
+    size_t total = 0;
+
+    for (size_t h = 0; h < upstream->host_count; h++) {
+        struct host_addresses *found = atomic_load(&upstream->hosts[h].addresses);
+
+        total += found == NULL ? 0 : found->count;
+    }
+    return (unsigned)total;
+}
+
+bool upstream_address(struct upstream *upstream, unsigned attempt, struct address *address,
+                      struct fault *fault)
+{
+    unsigned total = upstream_addresses(upstream), wanted;
+
+    if (total == 0)
+        return fault_set(fault, "08001", "the hosts of upstream \"%s\" could not be looked up",
+                         upstream->name);
+    wanted = (atomic_load(&upstream->next_host) + attempt) % total;
+    for (size_t h = 0; h < upstream->host_count; h++) {
+        struct host_addresses *found = atomic_load(&upstream->hosts[h].addresses);
+
+        if (found == NULL)
+            continue;
+        if (wanted < found->count) {
+            *address = found->items[wanted];
+            return true;
+        }
+        wanted -= (unsigned)found->count;
+    }
+    return fault_set(fault, "08001", "the hosts of upstream \"%s\" changed; try again", upstream->name);
+}

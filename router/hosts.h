@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * hosts - the PostgreSQL servers behind an upstream, and where they are right now.
+ * Names are looked up by a thread of its own; workers only read what it found. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gateway/net/address.h"
+
+struct fault;
+struct snapshot;
+struct upstream_options;
+
+enum { HOST_ADDRESSES_MAX = 8 };
+
+/* What a host name stands for at some moment; immutable once published. */
+struct host_addresses {
+    struct address items[HOST_ADDRESSES_MAX];
+    size_t count;
+    struct host_addresses *older; /* kept until the upstream goes: readers hold no reference */
+};
+
+struct host {
+    char name[256]; /* as configured, without the port */
+    int port;
+    bool numeric;   /* [s] never looked up again */
+    struct host_addresses *_Atomic addresses; /* [a] NULL until the first look-up answered */
+};
+
+struct upstream {
+    char *name;
+    struct host *hosts;
+    size_t host_count;
+    _Atomic unsigned next_host; /* [a] where the next connection attempt starts after a failure */
+};
+
+/* All upstreams of a snapshot, numeric hosts resolved; a fault for a host that cannot be parsed. */
+struct upstreams {
+    struct upstream *items;
+    size_t count;
+};
+
+bool upstreams_open(struct upstreams *upstreams, const struct snapshot *snapshot, struct fault *fault);
+void upstreams_close(struct upstreams *upstreams);
+struct upstream *upstreams_find(const struct upstreams *upstreams, const char *name);
+
+/* Looks every name up once, blocking: the resolver thread's work. */
+void upstreams_resolve(struct upstreams *upstreams);
+
+/* The address for the attempt-th try of one connection; false with a fault when nothing is known. */
+bool upstream_address(struct upstream *upstream, unsigned attempt, struct address *address,
+                      struct fault *fault);
+/* How many addresses there are to try. */
+unsigned upstream_addresses(struct upstream *upstream);

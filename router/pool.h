@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * pool - the servers of one database, user and route, shared by all workers. Each worker has a shard of its
+ * own: parked servers, servers in use, a FIFO of waiters. A ledger of atomics holds the limit and says
+ * who is waiting elsewhere; router/handoff moves servers between shards. */
+#pragma once
+
+#include "router/pools.h"
+#include "router/shard.h"
+
+struct fault;
+
+/* A clean server at once, or NULL: then the waiter is in the queue and hears by granted or failed. The
+ * caller fills in want, profile, application_name and the two functions. */
+struct server *pool_take(struct pool_shard *shard, struct waiter *waiter);
+
+/* Gives a clean server back: to the oldest waiter anywhere, or it is parked. */
+void pool_give(struct server *server);
+
+/* A waiter gives up. */
+void pool_leave(struct pool_shard *shard, struct waiter *waiter);
+
+/* Does for this shard's waiters what can be done now. */
+void pool_serve(struct pool_shard *shard);
+
+/* A slot of the pool became free; any worker's waiter may use it. */
+void pool_slot_free(struct pool_shard *shard);
+
+/* Opens a server counted by an already acquired slot; used by relayed logins too. */
+bool pool_slot_acquire(struct pool *pool, uint64_t now_us);
+
+/* Whether a failure of this SQLSTATE passes by itself, so that those who wait go on waiting; and its note:
+ * no new connection before server_login_retry is over. */
+bool pool_is_passing(const char *sqlstate);
+void pool_note_failure(struct pool *pool, const struct fault *fault);
+void pool_forget_failure(struct pool *pool);
+
+/* Opens a server that nobody waits for yet, with an acquired slot. */
+void pool_open_spare(struct pool_shard *shard, struct profile *profile);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * shard - what pools are made of: waiters, one worker's part of a pool, the pool and its ledger of atomics,
+ * the thread that owns a part, and the registry. Letters: [s] constant after start, [w] the owning thread's,
+ * [l] the struct's lock, [a] atomic. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf/snapshot.h"
+#include "gateway/base/fault.h"
+#include "gateway/net/mailbox.h"
+#include "gateway/net/stream.h"
+#include "router/profile.h"
+#include "router/server.h"
+
+struct upstream;
+
+/* What a waiter wants. */
+enum want {
+    WANT_POOLED, /* any clean server of its profile */
+    WANT_FRESH,  /* a server opened for it alone */
+    WANT_SLOT    /* the right to open one itself (relayed logins); granted with server NULL */
+};
+
+/* Embedded in a client. The router knows waiters, not clients. */
+struct waiter {
+    struct list link;
+    enum want want;
+    bool uncounted;              /* WANT_FRESH outside the pool's limit: dumps and the like */
+    uint64_t since_us;
+    struct profile *profile;
+    const char *application_name;
+    struct server *connecting;   /* the server being opened for a WANT_FRESH */
+    void (*granted)(struct waiter *waiter, struct server *server);
+    /* No server can be had: fault says why; message is PostgreSQL's own ErrorResponse, or NULL. */
+    void (*failed)(struct waiter *waiter, const struct fault *fault, const void *message, size_t bytes);
+};
+
+/* One worker's part of a pool. Everything without a letter belongs to that worker. */
+struct pool_shard {
+    struct pool *pool;           /* [s] */
+    struct pool_thread *thread;  /* [s] */
+    struct list in_thread;       /* in thread->shards once it was used */
+    struct list states[SERVER_STATES];
+    struct list waiters;
+    int connecting;              /* servers logging in for no waiter in particular */
+    bool listed, serving, serve_again;
+    struct letter want;          /* "look who is waiting" */
+    _Atomic bool want_pending;   /* [a] */
+    _Atomic int parked;          /* [a] length of states[PARKED] */
+    _Atomic int active;          /* [a] */
+    _Atomic int waiting;         /* [a] length of waiters */
+    _Atomic uint64_t transactions, queries, wait_us; /* [a] written by the owning thread only */
+    _Atomic uint64_t oldest_us;  /* [a] since when the first waiter waits; UINT64_MAX = none */
+};
+
+/* How this pool logs in to PostgreSQL. */
+struct credentials {
+    char *password;              /* NULL = none */
+    bool keys;                   /* client_key and server_key are known (SCRAM pass-through) */
+    unsigned char client_key[32], server_key[32];
+};
+
+/* Numbers that a reload may change; older ones are kept while the pool lives. */
+struct pool_limits {
+    struct pool_options options;
+    struct pool_limits *older;
+};
+
+struct pool {
+    struct table_link link;
+    struct pools *pools;
+    _Atomic int references;      /* [a] clients, servers, letters */
+    char *database, *user, *route;
+    struct upstream *upstream;
+    struct profiles profiles;
+    struct pool_limits *_Atomic limits;
+    pthread_mutex_t lock;
+    struct credentials credentials; /* [l] */
+    struct fault last_failure;   /* [l] why no server connection can be opened; message "" = it works */
+    _Atomic int open;            /* [a] slots taken: servers open or being opened, all workers */
+    _Atomic int uncounted;       /* [a] dedicated servers outside the limit */
+    _Atomic int waiting;         /* [a] waiters of all shards */
+    _Atomic int clients;         /* [a] logged-in clients */
+    struct profile *_Atomic usual; /* [a] the set that min_pool_size is kept for: the last one used */
+    _Atomic uint64_t retry_at_us; /* [a] no new connection before this after a failure */
+    _Atomic uint64_t own_login_at_us; /* [a] ... nor a login of our own before this: there is no password */
+    _Atomic bool no_password;    /* [a] only clients' logins bring servers: none is given up for another */
+    _Atomic uint64_t handoffs;   /* [a] */
+    struct pool_shard shards[];  /* one a worker */
+};
+
+/* What the router needs to know of a worker thread. */
+struct pool_thread {
+    int index;
+    struct stream_engine *engine;
+    struct mailbox *mailbox;
+    struct list shards;
+    uint64_t now_us;             /* [w] read once a loop turn */
+    char who[16];
+};
+
+/* All pools; found and made only at login. */
+struct pools {
+    pthread_mutex_t lock;
+    struct table table; /* [l] */
+    struct pool_thread **threads;
+    int thread_count;
+    _Atomic uint64_t next_server_id;
+};
