@@ -102,7 +102,11 @@ unit: $(UNIT_BIN) ## run the C unit tests
 SELECT ?=
 ASAN_SELECT ?= -m "not slow"
 export UBSAN_OPTIONS ?= print_stacktrace=1
-PYTEST = $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/integration
+# A machine of continuous integration may stand still at any moment, and some tests wait for time to pass: there a
+# test has a second try, named in the summary. Not after pgsluice itself died or printed a finding, and not for the
+# tests that look for mixed answers (pytest.mark.flaky(reruns=0)).
+SECOND_TRY = $(if $(CI),--reruns 1 --only-rerun '^(?!AssertionError: pgsluice )' -rR)
+PYTEST = $(PYTHON) -B -m pytest -q -p no:cacheprovider $(SECOND_TRY) tests/integration
 
 .PHONY: integration
 integration: ## run the integration tests against a PostgreSQL of their own (SELECT='-k cancel' picks some)

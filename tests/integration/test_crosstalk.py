@@ -11,6 +11,8 @@ import pytest
 import messages as m
 from rawpg import Closed, Refused, errors_of, rows_of
 
+pytestmark = pytest.mark.flaky(reruns=0)  # a mixed answer is never forgiven
+
 SECONDS = float(os.environ.get("CROSSTALK_SECONDS", "12"))
 
 

@@ -9,6 +9,8 @@ import pytest
 import programs
 from load import Neighbours, ordinary_work
 
+pytestmark = pytest.mark.flaky(reruns=0)  # a mixed answer is never forgiven
+
 SETTINGS = ("search_path", "row_security", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout",
             "datestyle", "intervalstyle", "extra_float_digits", "synchronize_seqscans",
             "default_transaction_read_only",

@@ -2,6 +2,7 @@
 """test_hostile_server - a PostgreSQL that lies, stalls or falls over hurts the clients that use it at most."""
 
 import struct
+import threading
 import time
 
 import pytest
@@ -243,12 +244,15 @@ def test_lies_in_a_query_reach_its_own_client_at_most(beside):
     m.row_description("c") + m.data_row("late") + m.complete("SELECT 1") + m.ready()],
     ids=["notice", "parameter", "row", "ready", "fatal", "notification", "half", "answer"])
 def test_what_a_parked_server_says_reaches_nobody(beside, late):
+    sent = threading.Event()
+
     def handler(peer, sql):
         if sql != "poison":
             return False
         peer.answer("poisoned")
         time.sleep(0.2)
         peer.send(late)
+        sent.set()
         return True
 
     def script(peer):
@@ -259,7 +263,7 @@ def test_what_a_parked_server_says_reaches_nobody(beside, late):
     with gateway.login(database=BAD_DATABASE) as first, gateway.login(database=BAD_DATABASE) as second:
         welcome = dict(second.parameters)
         first.query("poison")
-        time.sleep(0.5)
+        assert sent.wait(20)
         found = second.query("select mine")
         assert m.digest(found) == [("T", [("c0", 25)]), ("D", [b"select mine"]), ("C", "SELECT 1"), ("Z", "I")]
         assert second.parameters == welcome
