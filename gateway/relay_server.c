@@ -323,11 +323,11 @@ static size_t server_received(struct stream *stream, const unsigned char *bytes,
         used += here;
     }
     run_send(server->client, &run);
-    client = server->client;
-    if (client != NULL && stream_congested(&client->stream))
-        stream_pause(stream);
     server->session->unread = length - used;
+    client = server->client;
     relay_settle(server);
+    if (client != NULL && client->server == server && stream_congested(&client->stream))
+        stream_pause(stream); /* one that was given back may be another thread's by now */
     return used;
 }
 

@@ -205,3 +205,19 @@ def test_psycopg_copies_both_ways(pool, client):
                 with cursor.copy("copy copied from stdin") as copy:
                     copy.write("x\ty\n")
             assert cursor.execute("select count(*) from copied").fetchone() == (1000,)
+
+
+def test_a_server_that_fed_a_client_which_does_not_read_serves_the_next_one(gateway, postgres):
+    """Reading from it was stopped by the last part of an answer; it must not stay so when it is given back."""
+    pool = gateway(pool=1, workers=1)
+    with pool.login() as slow, pool.login() as next_one:
+        for _ in range(1500):
+            slow.send(m.query("select repeat('x', 6000)"))  # arrives in one piece
+            time.sleep(0.001)
+        next_one.send(m.query("select 'served'"))
+        time.sleep(0.5)
+        for _ in range(1500):
+            slow.until("Z")
+        assert "".join(item.type for item in next_one.until("Z")) == "TDCZ"
+        slow.leave()
+        next_one.leave()
