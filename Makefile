@@ -15,7 +15,7 @@ DESTDIR ?=
 JOBS ?= $(shell nproc)
 
 # libev has no pkg-config file in Debian
-PKG := libpq openssl libconfig jansson libzstd
+PKG := libpq openssl libconfig jansson libzstd ldap lber pam
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Werror
 HARDEN := -fPIE -fstack-protector-strong -fcf-protection $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
@@ -108,10 +108,20 @@ export UBSAN_OPTIONS ?= print_stacktrace=1
 SECOND_TRY = $(if $(CI),--reruns 1 --only-rerun '^(?!AssertionError: pgsluice )' -rR)
 PYTEST = $(PYTHON) -B -m pytest -q -p no:cacheprovider $(SECOND_TRY) tests/integration
 
+# Unit programs that need a directory, services or a PostgreSQL around them, which integration tests provide.
+SURROUNDED := ldap pam lookup_live lookup_live_troubles
+
 .PHONY: integration
 integration: ## run the integration tests against a PostgreSQL of their own (SELECT='-k cancel' picks some)
-	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all $(SURROUNDED:%=$(BUILD)/unit/test_%)
 	PGSLUICE=$(abspath $(BUILD))/pgsluice PGSLUICE_BACKUP=$(abspath $(BUILD))/pgsluice-backup $(PYTEST) $(SELECT)
+
+.PHONY: check-clients
+check-clients: ## JDBC, pgx and node-postgres through the gateway; their packages go into build/clients
+	@.ci/deps clients
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	@tests/clients/install
+	PGSLUICE=$(abspath $(BUILD))/pgsluice $(PYTEST:integration=clients) $(SELECT)
 
 # A variant is the whole tree built once more, in a directory of its own.
 variant = $(MAKE) --no-print-directory BUILD=build/$(1) OPT='-O1 -g -fno-omit-frame-pointer' SANITIZE='$(2)'

@@ -15,9 +15,12 @@ const struct conf_word log_level_words[] = {
 #define HOLDER_route struct route_options
 #define HOLDER_match struct match_options
 #define HOLDER_pool struct pool_options
-#define HOLDER_auth struct snapshot
+#define HOLDER_auth struct auth_options
+#define HOLDER_tls struct tls_options
 #define HOLDER_limits struct snapshot
 #define HOLDER_admin struct snapshot
+/* The function that `pgsluice setup` makes; who may not log in has no row there. */
+#define AUTH_QUERY_DEFAULT "SELECT name, secret FROM pgsluice.user_secret($1)"
 #define DAYS(n) ((n) * INT64_C(86400000000))
 
 static const struct conf_row rows[] = {
@@ -36,6 +39,7 @@ static const enum option_scope scopes[] = {
 
 /* A row whose type does not fit its field would write beside it. */
 #define FIELD_INT int
+#define FIELD_BOOL bool
 #define FIELD_DURATION uint64_t
 #define FIELD_SIZE int64_t
 #define FIELD_STRING const char *

@@ -32,7 +32,8 @@ static struct snapshot *snapshot_new(void)
     atomic_init(&snapshot->references, 1);
     scope_defaults(OPTIONS_process, snapshot, arena);
     scope_defaults(OPTIONS_pool, &snapshot->defaults, arena);
-    scope_defaults(OPTIONS_auth, snapshot, arena);
+    scope_defaults(OPTIONS_auth, &snapshot->auth, arena);
+    scope_defaults(OPTIONS_tls, &snapshot->tls, arena);
     scope_defaults(OPTIONS_limits, snapshot, arena);
     scope_defaults(OPTIONS_admin, snapshot, arena);
     return snapshot;
@@ -85,6 +86,7 @@ static void listener_builtin(struct snapshot *snapshot, const char *name, const 
 
     listener->name = name;
     listener->mode = mode;
+    listener->client_tls_sslmode = snapshot->tls.client.mode;
     listener->listen.items = arena_alloc(snapshot->arena, sizeof *listener->listen.items);
     listener->listen.items[0] = address;
     listener->listen.count = 1;
@@ -108,6 +110,7 @@ struct snapshot *snapshot_from_upstream(const char *address, struct problems *pr
     snapshot->upstreams = arena_alloc(snapshot->arena, sizeof *snapshot->upstreams);
     snapshot->upstream_count = 1;
     snapshot->upstreams->name = "main";
+    snapshot->upstreams->server_tls_sslmode = snapshot->tls.server.mode;
     snapshot->upstreams->hosts.items = arena_alloc(snapshot->arena, sizeof host);
     snapshot->upstreams->hosts.items[0] = host;
     snapshot->upstreams->hosts.count = 1;
@@ -161,17 +164,21 @@ static void option_show(const struct conf_row *row, const void *from, struct sho
 
 bool snapshot_option(const struct snapshot *snapshot, size_t index, struct shown_option *shown)
 {
-    static const enum option_scope order[] = { OPTIONS_process, OPTIONS_pool, OPTIONS_auth, OPTIONS_limits,
-                                               OPTIONS_admin };
+    const struct {
+        enum option_scope scope;
+        const void *from;
+    } order[] = {
+        { OPTIONS_process, snapshot },     { OPTIONS_pool, &snapshot->defaults },
+        { OPTIONS_auth, &snapshot->auth }, { OPTIONS_tls, &snapshot->tls },
+        { OPTIONS_limits, snapshot },      { OPTIONS_admin, snapshot },
+    };
 
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         size_t count;
-        const struct conf_row *rows = options_rows(order[i], &count);
+        const struct conf_row *rows = options_rows(order[i].scope, &count);
 
         if (index < count) {
-            const void *from = order[i] == OPTIONS_pool ? (const void *)&snapshot->defaults : snapshot;
-
-            option_show(&rows[index], from, shown);
+            option_show(&rows[index], order[i].from, shown);
             return true;
         }
         index -= count;

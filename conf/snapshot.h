@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/access.h"
 #include "conf/types.h"
 
 struct arena;
@@ -26,12 +27,15 @@ struct listener_options {
     const char *name;
     struct strings listen; /* "ADDRESS:PORT", "[V6]:PORT" or an absolute socket path */
     enum mode mode;
-    int line; /* in the file, 0 when built in */
+    enum listener_tls tls;
+    enum sslmode client_tls_sslmode; /* never SSLMODE_DEFAULT once loaded */
+    int line;                        /* in the file, 0 when built in */
 };
 
 struct upstream_options {
     const char *name;
     struct strings hosts; /* "HOST:PORT", "[V6]:PORT" or "/socket/directory:PORT"; the port is always there */
+    enum sslmode server_tls_sslmode; /* never SSLMODE_DEFAULT once loaded */
 };
 
 struct route_options {
@@ -39,6 +43,7 @@ struct route_options {
     struct match *match; /* NULL for built-in routes */
     enum mode mode;
     const char *upstream; /* never NULL */
+    const char *user;     /* whom its server connections log in as; NULL = the client's user */
     struct pairs settings;
     struct pool_options pool;
     int index; /* position in the snapshot, for hit counters */
@@ -59,8 +64,8 @@ struct snapshot {
     struct pool_options defaults;
     int workers; /* 0 = one per core */
     const char *log_level;
-    enum auth_type auth_type;
-    const char *auth_file; /* resolved beside the configuration file; NULL = none */
+    struct auth_options auth;
+    struct tls_options tls;
     int max_client_conn, max_login_conn;
     uint64_t client_login_timeout_us;
     uint64_t shutdown_timeout_us;

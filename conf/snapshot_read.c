@@ -2,10 +2,10 @@
  * snapshot_read - fills a snapshot from the groups of a configuration file; part of conf/snapshot. */
 #include "conf/snapshot_read.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 
+#include "conf/access_read.h"
 #include "conf/conditions.h"
 #include "conf/conf.h"
 #include "conf/endpoint.h"
@@ -91,8 +91,12 @@ static void listeners_read(struct snapshot *snapshot, struct conf_group *root)
         struct listener_options *listener = &snapshot->listeners[i];
         struct conf_group group = conf_item(root, "listeners", i, "listener");
 
+        listener->client_tls_sslmode = SSLMODE_DEFAULT;
         scope_read(&group, OPTIONS_listener, listener);
         conf_end(&group);
+        if (listener->tls == LISTENER_PASSES_THROUGH && listener->mode != MODE_DIRECT)
+            conf_problem(&group, "tls", "\"passthrough\" needs mode = \"direct\", found \"%s\"",
+                         mode_name(listener->mode));
         listener->line = conf_line(&group, NULL);
         name_check(&group, listener->name);
         for (size_t j = 0; j < i; j++)
@@ -133,6 +137,7 @@ static void upstreams_read(struct snapshot *snapshot, struct conf_group *root)
         struct upstream_options *upstream = &snapshot->upstreams[i];
         struct conf_group group = conf_item(root, "upstreams", i, "upstream");
 
+        upstream->server_tls_sslmode = SSLMODE_DEFAULT;
         scope_read(&group, OPTIONS_upstream, upstream);
         conf_end(&group);
         name_check(&group, upstream->name);
@@ -215,6 +220,15 @@ static void route_upstream(const struct conf_group *group, const struct snapshot
                  nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
 }
 
+static void user_check(const struct conf_group *group, const struct route_options *route)
+{
+    if (route->user != NULL && (route->mode == MODE_DIRECT || route->mode == MODE_REJECT))
+        conf_problem(group, "user",
+                     "it is for modes that pool: in a session of mode \"%s\" clients log in to "
+                     "PostgreSQL by themselves",
+                     mode_name(route->mode));
+}
+
 static void route_read(struct snapshot *snapshot, struct conf_group *group, struct route_options *route)
 {
     route->pool = snapshot->defaults;
@@ -227,6 +241,7 @@ static void route_read(struct snapshot *snapshot, struct conf_group *group, stru
     pool_check(group, &route->pool);
     settings_check(group, &route->settings);
     classes_check(group, route);
+    user_check(group, route);
     route_upstream(group, snapshot, route);
 }
 
@@ -247,31 +262,12 @@ static void routes_read(struct snapshot *snapshot, struct conf_group *root)
     }
 }
 
-static void auth_check(const struct conf_group *group, const struct snapshot *snapshot)
-{
-    struct stat status;
-
-    if (snapshot->auth_type == AUTH_SCRAM && snapshot->auth_file == NULL)
-        conf_problem(group, "auth_type",
-                     "\"scram-sha-256\" checks passwords with a file of users; add auth_file");
-    if (snapshot->auth_file == NULL)
-        return;
-    if (stat(snapshot->auth_file, &status) != 0)
-        conf_problem(group, "auth_file", "expected a file that can be read, found \"%.200s\": %s",
-                     snapshot->auth_file, strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        conf_problem(group, "auth_file", "expected a regular file, found something else at \"%.200s\"",
-                     snapshot->auth_file);
-}
-
 static void group_read(struct snapshot *snapshot, struct conf_group *root, enum option_scope scope)
 {
     struct conf_group group = conf_child(root, option_scope_place(scope));
 
     scope_read(&group, scope, snapshot);
     conf_end(&group);
-    if (scope == OPTIONS_auth)
-        auth_check(&group, snapshot);
 }
 
 void snapshot_read(struct snapshot *snapshot, struct conf *conf)
@@ -286,7 +282,7 @@ void snapshot_read(struct snapshot *snapshot, struct conf *conf)
     listeners_read(snapshot, &root);
     upstreams_read(snapshot, &root);
     routes_read(snapshot, &root);
-    group_read(snapshot, &root, OPTIONS_auth);
+    access_read(snapshot, &root);
     group_read(snapshot, &root, OPTIONS_limits);
     group_read(snapshot, &root, OPTIONS_admin);
     conf_end(&root);

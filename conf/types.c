@@ -18,7 +18,31 @@ const struct conf_word class_words[] = {
 };
 
 const struct conf_word auth_type_words[] = {
-    { "relay", AUTH_RELAY }, { "trust", AUTH_TRUST }, { "scram-sha-256", AUTH_SCRAM }, { 0 },
+    { "relay", AUTH_RELAY }, { "trust", AUTH_TRUST },         { "plain", AUTH_PLAIN },
+    { "md5", AUTH_MD5 },     { "scram-sha-256", AUTH_SCRAM }, { "cert", AUTH_CERT },
+    { "hba", AUTH_HBA },     { 0 },
+};
+
+const struct conf_word sslmode_words[] = {
+    { "disable", SSLMODE_DISABLE },     { "allow", SSLMODE_ALLOW },
+    { "prefer", SSLMODE_PREFER },       { "require", SSLMODE_REQUIRE },
+    { "verify-ca", SSLMODE_VERIFY_CA }, { "verify-full", SSLMODE_VERIFY_FULL },
+    { 0 },
+};
+
+const struct conf_word own_sslmode_words[] = {
+    { "default", SSLMODE_DEFAULT },     { "disable", SSLMODE_DISABLE },
+    { "allow", SSLMODE_ALLOW },         { "prefer", SSLMODE_PREFER },
+    { "require", SSLMODE_REQUIRE },     { "verify-ca", SSLMODE_VERIFY_CA },
+    { "verify-full", SSLMODE_VERIFY_FULL }, { 0 },
+};
+
+const struct conf_word tls_negotiation_words[] = {
+    { "postgres", TLS_POSTGRES }, { "direct", TLS_DIRECT }, { 0 },
+};
+
+const struct conf_word listener_tls_words[] = {
+    { "terminate", LISTENER_TERMINATES }, { "passthrough", LISTENER_PASSES_THROUGH }, { 0 },
 };
 
 const struct conf_word on_wrong_port_words[] = {
@@ -45,7 +69,14 @@ const char *class_name(enum class class)
 
 const char *auth_type_name(enum auth_type type)
 {
-    return word_of(auth_type_words, (int)type);
+    static const char *const of_hba[] = { "peer", "ldap", "pam", "reject" };
+
+    return type > AUTH_HBA ? of_hba[type - AUTH_PEER] : word_of(auth_type_words, (int)type);
+}
+
+const char *sslmode_name(enum sslmode mode)
+{
+    return word_of(own_sslmode_words, (int)mode);
 }
 
 const char *on_wrong_port_name(enum on_wrong_port what)

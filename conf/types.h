@@ -15,8 +15,24 @@ enum class {
 /* What happens to a class that arrives on a port that does not serve it. */
 enum on_wrong_port { ON_WRONG_PORT_MOVE, ON_WRONG_PORT_REFUSE, ON_WRONG_PORT_WARN };
 
-/* Rows of gateway/auth.def in the same order. */
-enum auth_type { AUTH_RELAY, AUTH_TRUST, AUTH_SCRAM };
+/* How a client proves who it is. Those behind `hba` can only be chosen there, line by line.
+ * Rows of gateway/auth.def in the same order. */
+enum auth_type {
+    AUTH_RELAY, AUTH_TRUST, AUTH_PLAIN, AUTH_MD5, AUTH_SCRAM, AUTH_CERT, AUTH_HBA,
+    AUTH_PEER, AUTH_LDAP, AUTH_PAM, AUTH_REJECT
+};
+
+/* As in libpq and PgBouncer, in the order of strictness; DEFAULT = what the `tls` group says. */
+enum sslmode {
+    SSLMODE_DISABLE, SSLMODE_ALLOW, SSLMODE_PREFER, SSLMODE_REQUIRE, SSLMODE_VERIFY_CA, SSLMODE_VERIFY_FULL,
+    SSLMODE_DEFAULT
+};
+
+/* How TLS begins towards PostgreSQL: asked for by SSLRequest, or at once (PostgreSQL 17 and later). */
+enum tls_negotiation { TLS_POSTGRES, TLS_DIRECT };
+
+/* What a listener does with TLS. */
+enum listener_tls { LISTENER_TERMINATES, LISTENER_PASSES_THROUGH };
 
 enum { MODES = MODE_REJECT + 1, CLASSES = CLASS_ADMIN + 1 };
 
@@ -24,6 +40,7 @@ const char *mode_name(enum mode mode);
 const char *class_name(enum class class);
 const char *auth_type_name(enum auth_type type);
 const char *on_wrong_port_name(enum on_wrong_port what);
+const char *sslmode_name(enum sslmode mode);
 
 struct strings {
     const char **items;

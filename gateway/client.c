@@ -77,7 +77,7 @@ static bool may_enter(enum client_state from, enum client_state to)
     case CLIENT_ACTIVE:
         return from == CLIENT_IDLE || from == CLIENT_WAITING || from == CLIENT_WELCOMING;
     case CLIENT_DIRECT:
-        return from == CLIENT_STARTUP;
+        return from == CLIENT_STARTUP || from == CLIENT_AUTHENTICATING;
     case CLIENT_CONSOLE:
         return from == CLIENT_STARTUP || from == CLIENT_AUTHENTICATING;
     case CLIENT_ENDING:

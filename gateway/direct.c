@@ -3,6 +3,7 @@
  * over to splice(2) and comes back when it is quiet again. */
 #include "gateway/direct.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +19,6 @@
 #include "gateway/worker.h"
 
 enum { RETRY_US = 200000, BULK_ARRIVALS = 8 };
-
-static const struct stream_events server_events;
 
 static void direct_free(struct direct *direct)
 {
@@ -98,7 +97,7 @@ static const struct splice_events splice_events = {.ended = on_splice_ended, .id
 static void watch_for_bulk(struct flow *flow, size_t length)
 {
     flow->full_arrivals = length == STREAM_CHUNK_BYTES ? flow->full_arrivals + 1 : 0;
-    if (flow->full_arrivals < BULK_ARRIVALS)
+    if (flow->full_arrivals < BULK_ARRIVALS || flow->from->tls != NULL || flow->to->tls != NULL)
         return;
     if (stream_backlog(flow->to) > 0)
         stream_flush(flow->to);
@@ -126,7 +125,10 @@ static size_t client_received(struct stream *stream, const unsigned char *bytes,
 {
     struct client *client = list_entry(stream, struct client, stream);
 
-    if (client->direct->server_open)
+    if (client->direct->state == DIRECT_LOGIN && client->direct->offered_plus &&
+        !direct_login_answer(client->direct, bytes, length))
+        return length;
+    if (client->direct->server_open && client->direct->begun)
         return pass(&client->direct->up, bytes, length);
     if (length > STREAM_CHUNK_BYTES)
         stream_pause(stream);
@@ -157,6 +159,7 @@ static void retry_later(struct direct *direct)
     struct worker *worker = direct->client->worker;
 
     direct->state = DIRECT_RETRYING;
+    list_remove(&direct->link);
     direct->abandoned = false;
     direct->retry_at_us = clock_now_us() + RETRY_US;
     list_append(&worker->retries, &direct->link);
@@ -166,6 +169,10 @@ static size_t server_received(struct stream *stream, const unsigned char *bytes,
 {
     struct direct *direct = list_entry(stream, struct direct, server);
 
+    if (direct->encryption.asked) {
+        direct_tls_answer(direct, bytes, length);
+        return length;
+    }
     if (direct->state == DIRECT_LOGIN)
         return direct_login(direct, bytes, length);
     return pass(&direct->down, bytes, length);
@@ -183,7 +190,6 @@ static void server_ended(struct stream *stream, int error)
 {
     struct direct *direct = list_entry(stream, struct direct, server);
     struct client *client = direct->client;
-    char where[ADDRESS_TEXT_BYTES];
     struct fault fault;
 
     if (direct->heard) {
@@ -191,11 +197,10 @@ static void server_ended(struct stream *stream, int error)
                      error == 0 ? "PostgreSQL closed the connection" : strerror(error));
         return;
     }
-    address_print(&direct->address, where, sizeof where);
-    fault_set(&fault, "08001", "could not connect to PostgreSQL at %s: %s", where,
-              error == 0 ? "it closed the connection" : strerror(error));
-    if (++direct->attempt < upstream_addresses(upstreams_find(client->generation->upstreams,
-                                                              client->verdict.route->upstream))) {
+    if ((error == EPROTO || error == 0) && direct_again(direct))
+        return;
+    direct_explain_end(direct, error, &fault);
+    if (error != EPROTO && ++direct->attempt < upstream_addresses(direct_upstream(client))) {
         direct->server_open = false;
         direct->abandoned = true;
         stream_close(stream);
@@ -215,86 +220,83 @@ static void server_released(struct stream *stream)
         retry_later(direct);
 }
 
-static const struct stream_events server_events = {.received = server_received,
+const struct stream_events direct_server_events = {.received = server_received,
                                                    .drained = server_drained,
+                                                   .secured = direct_secured,
                                                    .ended = server_ended,
                                                    .released = server_released};
 
-static void connect_server(struct direct *direct)
+/* Login is over as far as the gateway is concerned: the client is a direct session. False: out of memory. */
+static bool become_direct(struct client *client, size_t room)
 {
-    struct client *client = direct->client;
-    struct upstream *upstream =
-        upstreams_find(client->generation->upstreams, client->verdict.route->upstream);
-    struct fault fault;
-    int fd = -1;
-
-    list_remove(&direct->link);
-    if (upstream_address(upstream, direct->attempt, &direct->address, &fault))
-        fd = socket_connect(&direct->address, &fault);
-    if (fd < 0) {
-        client_refuse(client, &fault);
-        return;
-    }
-    direct->state = DIRECT_LOGIN;
-    direct->abandoned = false;
-    stream_open(&direct->server, &client->worker->engine, fd, &server_events);
-    direct->server_open = true;
-    stream_send(&direct->server, direct->packet, direct->packet_bytes);
-    stream_resume(&client->stream);
-}
-
-/* The client's own packet, with the route's settings that it does not set itself behind its parameters. */
-static size_t build_packet(const struct client *client, const unsigned char *packet, size_t bytes,
-                           unsigned char *out, size_t room)
-{
-    const struct startup *startup = &client->login->startup;
-    const struct pairs *settings = &client->verdict.route->settings;
-    struct startup_parameter parameters[2 * STARTUP_MAX_PARAMETERS];
-    struct builder builder;
-    size_t count = 0;
-
-    if (settings->count == 0 || client->verdict.route->mode != MODE_DIRECT) {
-        memcpy(out, packet, bytes);
-        return bytes;
-    }
-    for (size_t i = 0; i < startup->parameter_count; i++)
-        parameters[count++] = startup->parameters[i];
-    for (size_t i = 0; i < settings->count && count < 2 * STARTUP_MAX_PARAMETERS; i++)
-        if (startup_get(startup, settings->items[i].name) == NULL)
-            parameters[count++] =
-                (struct startup_parameter){settings->items[i].name, settings->items[i].value};
-    builder_init(&builder, out, room);
-    write_startup(&builder, startup->major, startup->minor, parameters, count);
-    return builder_ok(&builder) ? builder.used : 0;
-}
-
-void direct_begin(struct client *client, const unsigned char *packet, size_t bytes)
-{
-    size_t room = 2 * STARTUP_MAX_BYTES;
     struct direct *direct = calloc(1, sizeof *direct + room);
-    struct fault fault;
 
     if (direct == NULL) {
         client_close(client, REASON_MEMORY, NULL);
-        return;
+        return false;
     }
     list_init(&direct->link);
     direct->client = client;
     direct->began_us = clock_now_us();
     direct->up = (struct flow){.direct = direct, .from = &client->stream, .to = &direct->server};
     direct->down = (struct flow){.direct = direct, .from = &direct->server, .to = &client->stream};
-    direct->packet_bytes = build_packet(client, packet, bytes, direct->packet, room);
-    login_abandon(client);
     client->direct = direct;
+    atomic_fetch_add(&client->worker->gateway->counters.direct_sessions, 1);
+    return true;
+}
+
+static void leave_login(struct client *client)
+{
+    login_abandon(client);
     client_enter(client, CLIENT_DIRECT);
     client->stream.events = &client_events;
-    atomic_fetch_add(&client->worker->gateway->counters.direct_sessions, 1);
-    if (direct->packet_bytes == 0) {
+}
+
+void direct_begin(struct client *client, const unsigned char *packet, size_t bytes)
+{
+    size_t room = 2 * STARTUP_MAX_BYTES;
+    struct fault fault;
+
+    if (!become_direct(client, room))
+        return;
+    client->direct->packet_bytes = direct_build_packet(client, packet, bytes, client->direct->packet, room);
+    leave_login(client);
+    if (client->direct->packet_bytes == 0) {
         fault_set(&fault, "54000", "the startup parameters and the route's settings together are too long");
         client_refuse(client, &fault);
         return;
     }
-    connect_server(direct);
+    direct_connect(client->direct);
+}
+
+void direct_pass_on(struct client *client, const unsigned char *bytes, size_t length)
+{
+    if (!become_direct(client, length))
+        return;
+    client->direct->unseen = true;
+    memcpy(client->direct->packet, bytes, length);
+    client->direct->packet_bytes = length;
+    leave_login(client);
+    direct_connect(client->direct);
+}
+
+/* PostgreSQL, or what listens there, took the connection and says nothing. */
+static void sweep_openings(struct worker *worker, uint64_t now_us)
+{
+    char where[ADDRESS_TEXT_BYTES];
+    struct fault fault;
+
+    list_each(link, following, &worker->openings) {
+        struct direct *direct = list_entry(link, struct direct, link);
+        uint64_t limit_us = direct->client->verdict.route->pool.server_connect_timeout_us;
+
+        if (limit_us == 0 || now_us < direct->opened_us + limit_us)
+            continue;
+        address_print(&direct->encryption.place.address, where, sizeof where);
+        fault_set(&fault, "08001", "server_connect_timeout: PostgreSQL at %s said nothing for %llu ms", where,
+                  (unsigned long long)(limit_us / 1000));
+        client_refuse(direct->client, &fault);
+    }
 }
 
 void direct_sweep(struct worker *worker, uint64_t now_us)
@@ -304,6 +306,7 @@ void direct_sweep(struct worker *worker, uint64_t now_us)
 
         if (now_us < direct->retry_at_us)
             break;
-        connect_server(direct);
+        direct_connect(direct);
     }
+    sweep_openings(worker, now_us);
 }

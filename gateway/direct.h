@@ -12,6 +12,8 @@ struct worker;
 
 /* Connects for a client whose startup packet is `packet`. */
 void direct_begin(struct client *client, const unsigned char *packet, size_t bytes);
+/* Connects for a client whose TLS goes end to end, and passes on what it said: nothing is known about it. */
+void direct_pass_on(struct client *client, const unsigned char *bytes, size_t length);
 /* The client goes: closes the server side and writes the audit line. */
 void direct_end(struct client *client);
 /* Tries again for those that PostgreSQL had no room for. */

@@ -9,6 +9,7 @@
 #include "gateway/base/log.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
+#include "gateway/relayed.h"
 #include "gateway/wire/fields.h"
 #include "gateway/wire/frame.h"
 #include "gateway/worker.h"
@@ -43,7 +44,7 @@ static void on_backend_key(struct direct *direct, const unsigned char *body, siz
                                .secret_bytes = (uint32_t)(size - 4),
                                .worker = direct->client->worker->thread.index,
                                .client_id = direct->client->id,
-                               .backend = &direct->address};
+                               .backend = &direct->encryption.place.address};
     if (!cancel_keys_add(&direct->client->worker->gateway->cancel_keys, key))
         log_warn(direct->client->worker->thread.who,
                  "client=%llu cannot be cancelled: its key is known already",
@@ -58,6 +59,8 @@ static bool on_login_message(struct direct *direct, char type, const unsigned ch
 
     if (type == 'E') {
         fields_error(body, size, &fields);
+        if (!direct->heard && strncmp(fields.sqlstate, "28", 2) == 0 && direct_again(direct))
+            return false;
         if (wait_for_room(direct, fields.sqlstate, fields.message)) {
             direct->server_open = false;
             direct->abandoned = true;
@@ -71,6 +74,7 @@ static bool on_login_message(struct direct *direct, char type, const unsigned ch
         atomic_fetch_add(&direct->client->worker->gateway->counters.logins_done, 1);
     }
     direct->heard = true;
+    list_remove(&direct->link);
     return true;
 }
 
@@ -93,10 +97,24 @@ size_t direct_login(struct direct *direct, const unsigned char *bytes, size_t le
         if (!on_login_message(direct, frame.type, bytes + used + FRAME_HEADER_BYTES,
                               frame.size - FRAME_HEADER_BYTES))
             return length;
+        if (frame.type == 'R' && frame.size > FRAME_HEADER_BYTES)
+            direct->offered_plus = relayed_request(direct->client, &direct->server, bytes + used, frame.size);
+        else
+            stream_send(&direct->client->stream, bytes + used, frame.size);
         used += frame.size;
     }
-    if (direct->state == DIRECT_OPEN)
-        used = length;
-    stream_forward(&direct->client->stream, bytes, used);
-    return used;
+    if (direct->state == DIRECT_LOGIN)
+        return used;
+    stream_forward(&direct->client->stream, bytes + used, length - used);
+    return length;
+}
+
+bool direct_login_answer(struct direct *direct, const unsigned char *bytes, size_t length)
+{
+    struct frame frame;
+
+    direct->offered_plus = false;
+    if (frame_peek(bytes, length, &frame) != FRAME_OK || frame.type != 'p' || frame.size > length)
+        return true; /* PostgreSQL will judge it */
+    return relayed_answer(direct->client, bytes, frame.size);
 }

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gateway/auth/users.h"
+#include "gateway/auth/lookup.h"
+#include "gateway/auth/offload.h"
+#include "gateway/auth/penalty.h"
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
@@ -19,14 +21,17 @@
 #include "gateway/session/owed.h"
 #include "gateway/worker.h"
 
-struct generation *generation_new(struct snapshot *snapshot, struct users *users, struct upstreams *upstreams)
+enum { HELPERS_PATIENCE_US = 1000000 };
+
+struct generation *generation_new(struct snapshot *snapshot, const struct access *access,
+                                  struct upstreams *upstreams)
 {
     struct generation *generation = calloc(1, sizeof *generation);
 
     CHECK(generation != NULL);
     atomic_init(&generation->references, 1);
     generation->snapshot = snapshot;
-    generation->users = users;
+    generation->access = *access;
     generation->upstreams = upstreams;
     generation->route_hits = calloc(snapshot->route_count + 1, sizeof *generation->route_hits);
     CHECK(generation->route_hits != NULL);
@@ -44,7 +49,7 @@ void generation_release(struct generation *generation)
     if (atomic_fetch_sub(&generation->references, 1) > 1)
         return;
     snapshot_release(generation->snapshot);
-    users_free(generation->users);
+    access_free(&generation->access);
     free((void *)generation->route_hits);
     free(generation);
 }
@@ -103,25 +108,30 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
     return &node->upstreams;
 }
 
+/* Threads for PAM and LDAP, once some configuration may ask them. */
+static bool helpers_ready(struct gateway *gateway, const struct snapshot *snapshot, struct fault *fault)
+{
+    if (gateway->offload != NULL)
+        offload_limit(gateway->offload, snapshot->auth.helper_queue);
+    else if (snapshot->auth.type == AUTH_HBA)
+        gateway->offload = offload_open(snapshot->auth.helper_threads, snapshot->auth.helper_queue, fault);
+    return gateway->offload != NULL || snapshot->auth.type != AUTH_HBA;
+}
+
 struct generation *gateway_generation(struct gateway *gateway, struct snapshot *snapshot, struct fault *fault)
 {
-    struct users *users = NULL;
     struct upstreams *upstreams;
-    char warning[512] = "";
+    struct access access;
 
-    if (snapshot->auth_file != NULL) {
-        users = users_load(snapshot->auth_file, warning, sizeof warning, fault);
-        if (users == NULL)
-            return NULL;
-        if (*warning != '\0')
-            log_warn("main", "%s", warning);
-    }
+    if (!helpers_ready(gateway, snapshot, fault) || !access_load(&access, snapshot, NULL, fault))
+        return NULL;
     upstreams = upstreams_for(gateway, snapshot, fault);
     if (upstreams == NULL) {
-        users_free(users);
+        access_free(&access);
         return NULL;
     }
-    return generation_new(snapshot, users, upstreams);
+    access_apply(&access, snapshot, upstreams);
+    return generation_new(snapshot, &access, upstreams);
 }
 
 bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fault *fault)
@@ -142,7 +152,11 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
         threads[i] = &gateway->workers[i].thread;
     pools_open(&gateway->pools, threads, gateway->worker_count);
     cancel_keys_open(&gateway->cancel_keys);
+    gateway->penalties = penalties_new();
+    CHECK(gateway->penalties != NULL);
     statements_open(&gateway->statements);
+    gateway->lookups = lookups_new(gateway->loop, gateway->generation, &gateway->counters);
+    CHECK(gateway->lookups != NULL);
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_open(&gateway->workers[i], gateway, i, fault))
             return false;
@@ -151,12 +165,17 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
 
 void gateway_close(struct gateway *gateway)
 {
+    if (gateway->offload != NULL)
+        offload_close(gateway->offload, HELPERS_PATIENCE_US);
+    lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
     for (int i = 0; i < gateway->worker_count; i++)
         worker_close(&gateway->workers[i]);
+    offload_free(gateway->offload);
     free(gateway->workers);
     free(gateway->pools.threads);
     pools_close(&gateway->pools);
     cancel_keys_close(&gateway->cancel_keys);
+    penalties_free(gateway->penalties);
     statements_close(&gateway->statements);
     generation_release(gateway->generation);
     while (gateway->upstreams != NULL) {

@@ -8,25 +8,29 @@
 #include <stdint.h>
 
 #include "conf/snapshot.h"
+#include "gateway/access.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/session/prepared.h"
 #include "router/cancel.h"
 #include "router/hosts.h"
 #include "router/pool.h"
 
-struct users;
+struct lookups;
+struct offload;
+struct penalties;
 struct worker;
 
 /* One configuration with everything that was loaded for it; shared by reference count, any thread. */
 struct generation {
     _Atomic int references;
     struct snapshot *snapshot;
-    struct users *users;           /* NULL without an auth_file */
+    struct access access;          /* users, certificates */
     struct upstreams *upstreams;   /* [s] owned by the gateway, lives as long as the process */
     _Atomic uint64_t *route_hits;  /* one a route */
 };
 
-struct generation *generation_new(struct snapshot *snapshot, struct users *users,
+/* Takes over the snapshot's reference and what was loaded. */
+struct generation *generation_new(struct snapshot *snapshot, const struct access *access,
                                   struct upstreams *upstreams);
 struct generation *generation_retain(struct generation *generation);
 void generation_release(struct generation *generation);
@@ -46,10 +50,14 @@ struct gateway {
     struct upstreams_node *upstreams; /* [main] every version, freed at exit */
     struct pools pools;
     struct cancel_keys cancel_keys;
+    struct penalties *penalties;
     struct statements statements;
+    struct lookups *lookups;         /* [s] */
     struct worker *workers;
     int worker_count;
     uint64_t started_us;
+    struct offload *offload;         /* [s] asks PAM and LDAP */
+    _Atomic int usual_secret;        /* [a] enum secret_kind of the last user that was asked by MD5 */
     unsigned char mock_secret[32];   /* [s] makes unknown users look like known ones */
     _Atomic int clients, logins;     /* [a] connected; not yet logged in */
     _Atomic uint64_t next_client_id; /* [a] */

@@ -17,7 +17,7 @@
 #include "gateway/net/socket.h"
 #include "gateway/worker.h"
 
-enum { BACKLOG = 4096, ACCEPTS_A_TURN = 64 };
+enum { BACKLOG = 4096 };
 
 struct listening {
     struct list link;
@@ -57,24 +57,21 @@ static void refuse_one(struct listening *listening)
     atomic_fetch_add(&listening->gateway->counters.clients_refused, 1);
 }
 
+/* One at a time: the loop comes back while there are more, and to ask in vain costs as much as to accept. */
 static void acceptable(struct ev_loop *loop, ev_io *acceptor, int events)
 {
     struct listening *listening = acceptor->data;
     struct gateway *gateway = listening->gateway;
     struct address peer;
+    int fd = socket_accept(listening->fd, &peer);
 
     (void)loop;
     (void)events;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        int fd = socket_accept(listening->fd, &peer);
-
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE)
-                refuse_one(listening);
-            return;
-        }
+    if (fd >= 0) {
         atomic_fetch_add(&gateway->counters.clients_accepted, 1);
         worker_send_client(least_loaded(gateway), fd, &peer, gateway->generation, listening->listener);
+    } else if (errno == EMFILE || errno == ENFILE) {
+        refuse_one(listening);
     }
 }
 

@@ -3,10 +3,9 @@
  * GSSENCRequest before it; anything but the one expected message ends the connection. */
 #include "gateway/login.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "gateway/admin/console.h"
 #include "gateway/authenticate.h"
@@ -16,8 +15,11 @@
 #include "gateway/client.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/login_tls.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
+#include "gateway/requester.h"
+#include "gateway/secrets.h"
 #include "gateway/welcome.h"
 #include "gateway/wire/frame.h"
 #include "gateway/wire/write.h"
@@ -35,7 +37,8 @@ void login_begin(struct client *client)
         client_close(client, REASON_MEMORY, NULL);
         return;
     }
-    client->login->auth_type = snapshot->auth_type;
+    ev_init(&client->login->held, NULL);
+    client->login->auth_type = snapshot->auth.type;
     if (atomic_load(&gateway->logins) > snapshot->max_login_conn) {
         atomic_fetch_add(&gateway->counters.clients_refused, 1);
         client_close(client, REASON_LOGIN_LIMIT, NULL);
@@ -49,7 +52,9 @@ void login_abandon(struct client *client)
     if (login->queued)
         pool_leave(client->shard, &client->waiter);
     login->queued = false;
+    ev_timer_stop(client->worker->loop, &login->held);
     auth_driver(login->auth_type)->end(client);
+    secrets_end(client);
     client->login = NULL;
     if (login->arena != NULL)
         arena_free(login->arena);
@@ -116,10 +121,11 @@ static bool find_pool(struct client *client)
 {
     const struct route_options *route = client->verdict.route;
     const char *database = client->verdict.class == CLASS_ADMIN ? "postgres" : client->identity.database;
+    const char *user = route->user == NULL ? client->identity.user : route->user;
     struct worker *worker = client->worker;
     struct fault fault;
 
-    client->pool = pools_get(&worker->gateway->pools, database, client->identity.user, route,
+    client->pool = pools_get(&worker->gateway->pools, database, user, route,
                              upstreams_find(client->generation->upstreams, route->upstream));
     if (client->pool == NULL) {
         client_close(client, REASON_MEMORY, NULL);
@@ -135,14 +141,51 @@ static bool find_pool(struct client *client)
     return false;
 }
 
+static bool within_limit(struct client *client)
+{
+    struct gateway *gateway = client->worker->gateway;
+
+    if (atomic_load(&gateway->clients) <= client->generation->snapshot->max_client_conn ||
+        client->verdict.class == CLASS_ADMIN)
+        return true;
+    atomic_fetch_add(&gateway->counters.clients_refused, 1);
+    client_close(client, REASON_CLIENT_LIMIT, NULL);
+    return false;
+}
+
+/* TLS goes end to end: the route is chosen by listener and address alone. */
+static bool classify_unseen(const struct client *client, struct verdict *verdict, struct fault *fault)
+{
+    const struct startup nothing = {.major = 3, .user = "", .database = "", .application_name = ""};
+    const struct connection_facts facts = {
+        .startup = &nothing, .listener = client->listener, .address = &client->peer.any, .tls = true};
+
+    classify(client->generation->snapshot, &facts, verdict, fault);
+    return !verdict->refused;
+}
+
+static void pass_through(struct client *client, const unsigned char *bytes, size_t length)
+{
+    struct fault fault;
+
+    client->login->startup = (struct startup){.major = 3, .user = "", .database = "", .application_name = ""};
+    if (!remember_identity(client, &client->login->startup)) {
+        client_close(client, REASON_MEMORY, NULL);
+    } else if (!classify_unseen(client, &client->verdict, &fault)) {
+        client_refuse(client, &fault);
+    } else if (within_limit(client)) {
+        log_route(client);
+        direct_pass_on(client, bytes, length);
+    }
+}
+
 static void route_session(struct client *client, const unsigned char *packet, size_t bytes)
 {
     struct login *login = client->login;
-    struct gateway *gateway = client->worker->gateway;
     const struct connection_facts facts = {.startup = &login->startup,
                                            .listener = client->listener,
                                            .address = &client->peer.any,
-                                           .tls = false};
+                                           .tls = client->stream.tls != NULL};
     struct fault fault;
 
     classify(client->generation->snapshot, &facts, &client->verdict, &fault);
@@ -152,64 +195,63 @@ static void route_session(struct client *client, const unsigned char *packet, si
         client_refuse(client, &fault);
         return;
     }
-    if (atomic_load(&gateway->clients) > client->generation->snapshot->max_client_conn &&
-        client->verdict.class != CLASS_ADMIN) {
-        atomic_fetch_add(&gateway->counters.clients_refused, 1);
-        client_close(client, REASON_CLIENT_LIMIT, NULL);
+    if (!within_limit(client))
         return;
-    }
     log_route(client);
-    if (client->verdict.mode == MODE_DIRECT && client->verdict.class != CLASS_ADMIN)
+    if (client->verdict.mode != MODE_DIRECT || client->verdict.class == CLASS_ADMIN) {
+        if (find_pool(client))
+            authenticate(client);
+    } else if (login->auth_type != AUTH_HBA) {
         direct_begin(client, packet, bytes);
-    else if (find_pool(client))
-        authenticate(client);
+    } else { /* PostgreSQL asks for the password, but the rules say who gets there */
+        login->packet = (unsigned char *)arena_copy(login->arena, (const char *)packet, bytes);
+        login->packet_bytes = bytes;
+        client_enter(client, CLIENT_AUTHENTICATING);
+        auth_hba.start(client);
+    }
 }
 
-static void cancel_finished(void *owner)
+/* On a listener that passes TLS through, PostgreSQL alone knows the keys. */
+static bool unseen_target(const struct client *client, struct cancel_target *target)
 {
-    close((int)(intptr_t)owner);
+    struct upstream_place place;
+    struct verdict verdict;
+    struct fault fault;
+
+    if (client->listener->tls != LISTENER_PASSES_THROUGH || !classify_unseen(client, &verdict, &fault) ||
+        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), 0, &place,
+                        &fault))
+        return false;
+    *target = (struct cancel_target){.direct = true, .backend = place.address};
+    return true;
 }
 
-/* The requester hears of the end by the closing of its connection, so a duplicate of that stays open until
- * PostgreSQL has the request; the session itself ends here. */
+/* The requester hears of the end when PostgreSQL has the request; the session itself ends here. */
 static void on_cancel(struct client *client, const struct startup *startup)
 {
     struct gateway *gateway = client->worker->gateway;
     struct cancel_request request;
     struct cancel_target target;
-    int requester;
+    struct requester *requester;
 
     if (!cancel_keys_find(&gateway->cancel_keys, startup->cancel_pid, startup->cancel_key,
-                          startup->cancel_key_bytes, &target)) {
+                          startup->cancel_key_bytes, &target) &&
+        !unseen_target(client, &target)) {
         atomic_fetch_add(&gateway->counters.cancels_ignored, 1);
         client_close(client, REASON_CANCEL_DONE, NULL);
         return;
     }
-    requester = fcntl(client->stream.fd, F_DUPFD_CLOEXEC, 3);
+    requester = requester_keep(&client->stream);
     if (!target.direct) {
         worker_send_cancel(&gateway->workers[target.worker], target.client_id, requester);
     } else {
         atomic_fetch_add(&gateway->counters.cancels_delivered, 1);
         request = (struct cancel_request){&target.backend, startup->cancel_pid, startup->cancel_key,
                                           startup->cancel_key_bytes};
-        cancel_deliver(&client->worker->engine, &client->worker->cancels, &request, cancel_finished,
-                       (void *)(intptr_t)requester);
+        cancel_deliver(&client->worker->engine, &client->worker->cancels, &request, requester_done,
+                       requester);
     }
     client_close(client, REASON_CANCEL_DONE, NULL);
-}
-
-static void on_encryption_request(struct client *client, enum startup_kind kind, bool alone)
-{
-    bool *asked = kind == STARTUP_SSL ? &client->login->ssl_asked : &client->login->gss_asked;
-
-    if (*asked || !alone) {
-        client_close(client, REASON_PROTOCOL,
-                     *asked ? "the same encryption request came twice"
-                            : "bytes came behind an encryption request");
-        return;
-    }
-    *asked = true;
-    stream_send(&client->stream, "N", 1);
 }
 
 static size_t on_startup(struct client *client, const unsigned char *bytes, size_t length)
@@ -218,6 +260,13 @@ static size_t on_startup(struct client *client, const unsigned char *bytes, size
     struct fault fault;
     size_t used = 0;
 
+    if (login_is_tls_record(client, bytes)) {
+        if (client->listener->tls == LISTENER_PASSES_THROUGH)
+            pass_through(client, bytes, length);
+        else
+            login_direct_tls(client, bytes, length);
+        return length;
+    }
     switch (startup_parse(bytes, length, login->arena, &login->startup, &used, &fault)) {
     case STARTUP_SHORT:
         return 0;
@@ -229,13 +278,21 @@ static size_t on_startup(struct client *client, const unsigned char *bytes, size
     }
     switch (login->startup.kind) {
     case STARTUP_SSL:
+        if (client->listener->tls == LISTENER_PASSES_THROUGH) {
+            pass_through(client, bytes, length);
+            return length;
+        }
+        login_encryption_request(client, STARTUP_SSL, used == length);
+        break;
     case STARTUP_GSS:
-        on_encryption_request(client, login->startup.kind, used == length);
+        login_encryption_request(client, login->startup.kind, used == length);
         break;
     case STARTUP_CANCEL:
         on_cancel(client, &login->startup);
         break;
     case STARTUP_SESSION:
+        if (!login_encryption_suffices(client))
+            break;
         if (!remember_identity(client, &login->startup))
             client_close(client, REASON_MEMORY, NULL);
         else
@@ -299,8 +356,20 @@ static void login_ended(struct stream *stream, int error)
 {
     struct client *client = list_entry(stream, struct client, stream);
 
-    client_close(client, REASON_CLIENT_LOST, error == 0 ? NULL : strerror(error));
+    client_close(client, REASON_CLIENT_LOST,
+                 error == 0        ? NULL
+                 : error == EPROTO ? stream_failure(stream)
+                                   : strerror(error));
 }
 
-const struct stream_events login_stream_events = {
-    .received = login_received, .drained = login_drained, .ended = login_ended, .released = client_released};
+/* The startup packet follows. */
+static void login_secured(struct stream *stream)
+{
+    (void)stream;
+}
+
+const struct stream_events login_stream_events = {.received = login_received,
+                                                  .drained = login_drained,
+                                                  .secured = login_secured,
+                                                  .ended = login_ended,
+                                                  .released = client_released};

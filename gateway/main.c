@@ -5,6 +5,7 @@
 
 #include "gateway/offline.h"
 #include "gateway/serve.h"
+#include "gateway/setup.h"
 #include "gateway/version.h"
 
 enum { EXIT_USAGE = 2 };
@@ -24,6 +25,7 @@ static const struct command {
     {"serve", "run the gateway: -c FILE, or --upstream HOST:PORT without a file", serve_main},
     {"check", "say everything that is wrong with a configuration: -c FILE", offline_check},
     {"explain", "say which route a connection takes and why: -c FILE user=... database=...", offline_explain},
+    {"setup", "make in PostgreSQL what auth_query needs, after showing the SQL: CONNINFO", setup_main},
     {"manual", "print the reference of all settings, or with --sample a configuration", offline_manual},
     {"version", "print the version", version_main},
 };

@@ -10,6 +10,7 @@
 #include "conf/manual.h"
 #include "conf/problems.h"
 #include "conf/snapshot.h"
+#include "gateway/access.h"
 #include "gateway/base/check.h"
 #include "gateway/base/fault.h"
 #include "router/classify.h"
@@ -69,6 +70,25 @@ static struct snapshot *load(const char *path)
     return snapshot;
 }
 
+/* What the configuration's files hold is loaded as `serve` would. */
+static bool files_are_good(const struct snapshot *snapshot)
+{
+    struct problems problems;
+    struct access access;
+    struct fault fault;
+    bool good;
+
+    CHECK(problems_init(&problems));
+    good = access_load(&access, snapshot, &problems, &fault);
+    if (good)
+        access_free(&access);
+    else if (problems.count == 0)
+        fprintf(stderr, "%s: %s\n", snapshot->file, fault.message);
+    problems_print(&problems, stderr);
+    problems_free(&problems);
+    return good;
+}
+
 int offline_check(int argc, char **argv)
 {
     struct snapshot *snapshot;
@@ -82,10 +102,14 @@ int offline_check(int argc, char **argv)
     snapshot = load(argv[2]);
     if (snapshot == NULL)
         return EXIT_USAGE;
+    if (!files_are_good(snapshot)) {
+        snapshot_release(snapshot);
+        return EXIT_USAGE;
+    }
     printf("%s: configuration is valid\n%zu listener%s, %zu upstream%s, %zu route%s, authentication by %s\n",
            argv[2], snapshot->listener_count, snapshot->listener_count == 1 ? "" : "s",
            snapshot->upstream_count, snapshot->upstream_count == 1 ? "" : "s", snapshot->own_route_count,
-           snapshot->own_route_count == 1 ? "" : "s", auth_type_name(snapshot->auth_type));
+           snapshot->own_route_count == 1 ? "" : "s", auth_type_name(snapshot->auth.type));
     snapshot_release(snapshot);
     return finish_output();
 }

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "gateway/auth/lookup.h"
 #include "gateway/base/fault.h"
 #include "gateway/base/log.h"
 #include "gateway/gateway.h"
@@ -129,6 +130,7 @@ bool serve_reload(struct gateway *gateway, struct fault *fault)
         worker_send_generation(&gateway->workers[i], generation);
     generation_release(gateway->generation);
     gateway->generation = generation;
+    lookups_reload(gateway->lookups, generation);
     log_info("main", "the configuration was reloaded from %s", gateway->config_file);
     return true;
 }
@@ -239,7 +241,8 @@ static int run(struct serving *serving, struct snapshot *snapshot)
     if (geteuid() == 0)
         log_warn("main", "running as root; no privilege is needed: use an account of its own");
     signal(SIGPIPE, SIG_IGN);
-    gateway->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
+    gateway->loop =
+        ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV); /* the default loop would take PAM its children */
     watch_events(serving);
     if (!gateway_open(gateway, snapshot, &fault) || !start(gateway, &fault)) {
         log_error("main", "could not start: %s%s%s", fault.message, *fault.hint == '\0' ? "" : " ",

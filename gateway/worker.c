@@ -16,6 +16,7 @@
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
 #include "gateway/relay.h"
+#include "gateway/requester.h"
 
 #define SWEEP_SECONDS 0.1
 
@@ -41,7 +42,7 @@ struct stop_letter {
 struct cancel_letter {
     struct letter letter;
     uint64_t client_id;
-    int requester;
+    struct requester *requester;
 };
 
 static void turn_start(struct ev_loop *loop, ev_check *check, int events)
@@ -98,6 +99,7 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
     list_init(&worker->logins);
     list_init(&worker->ending);
     list_init(&worker->retries);
+    list_init(&worker->openings);
     list_init(&worker->cancels);
     mailbox_open(&worker->mailbox, worker->loop, worker);
     ev_timer_init(&worker->sweep, sweep, SWEEP_SECONDS, SWEEP_SECONDS);
@@ -231,14 +233,6 @@ void worker_send_stop(struct worker *worker, bool now)
     mailbox_send(&worker->mailbox, &letter->letter);
 }
 
-static void requester_done(void *owner)
-{
-    int requester = (int)(intptr_t)owner;
-
-    if (requester >= 0)
-        close(requester);
-}
-
 static void deliver_cancel(struct letter *letter, void *owner)
 {
     struct cancel_letter *sent = (struct cancel_letter *)letter;
@@ -252,18 +246,18 @@ static void deliver_cancel(struct letter *letter, void *owner)
         found = NULL;
     }
     if (found == NULL)
-        requester_done((void *)(intptr_t)sent->requester);
-    else if (!relay_cancel(found, requester_done, (void *)(intptr_t)sent->requester))
+        requester_done(sent->requester);
+    else if (!relay_cancel(found, requester_done, sent->requester))
         atomic_fetch_add(&worker->gateway->counters.cancels_ignored, 1);
     free(sent);
 }
 
-void worker_send_cancel(struct worker *worker, uint64_t client_id, int requester)
+void worker_send_cancel(struct worker *worker, uint64_t client_id, struct requester *requester)
 {
     struct cancel_letter *letter = malloc(sizeof *letter);
 
     if (letter == NULL) {
-        requester_done((void *)(intptr_t)requester);
+        requester_done(requester);
         return;
     }
     letter->letter.deliver = deliver_cancel;

@@ -16,6 +16,7 @@ struct fault;
 struct gateway;
 struct generation;
 struct listener_options;
+struct requester;
 
 struct worker {
     struct pool_thread thread;       /* what the router sees of this worker */
@@ -29,6 +30,7 @@ struct worker {
     struct list logins;              /* those not logged in, oldest first */
     struct list ending;              /* those whose last bytes are being sent, oldest first */
     struct list retries;             /* direct sessions that wait to connect again */
+    struct list openings;            /* direct sessions to which PostgreSQL has said nothing yet */
     struct list cancels;             /* cancel requests being delivered */
     ev_timer sweep;
     ev_check turn_start;
@@ -50,5 +52,5 @@ void worker_send_client(struct worker *worker, int fd, const struct address *pee
 void worker_send_generation(struct worker *worker, struct generation *generation);
 /* Any thread. now: without waiting for running transactions. */
 void worker_send_stop(struct worker *worker, bool now);
-/* Any thread. Cancels what client_id runs, then closes `requester` (a cancel connection's descriptor). */
-void worker_send_cancel(struct worker *worker, uint64_t client_id, int requester);
+/* Any thread. Cancels what client_id runs; the requester hears of the end. */
+void worker_send_cancel(struct worker *worker, uint64_t client_id, struct requester *requester);

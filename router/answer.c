@@ -2,7 +2,6 @@
  * answer - our side of PostgreSQL's authentication exchange when a pool logs in by itself. */
 #include "router/answer.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,23 +10,24 @@
 #include "gateway/wire/write.h"
 #include "router/pool.h"
 
-enum { AUTH_OK = 0, AUTH_CLEARTEXT = 3, AUTH_MD5 = 5, AUTH_SASL = 10, AUTH_SASL_CONTINUE = 11,
-       AUTH_SASL_FINAL = 12 };
-
-void answer_init(struct answer *answer, struct pool *pool)
+void answer_init(struct answer *answer, struct pool *pool, const void *binding, size_t binding_bytes)
 {
+    const struct credentials *known = &pool->credentials;
+
     memset(answer, 0, sizeof *answer);
     snprintf(answer->user, sizeof answer->user, "%s", pool->user);
+    scram_binding_set(&answer->scram.binding, binding, binding_bytes);
     pthread_mutex_lock(&pool->lock);
-    if (pool->credentials.password != NULL && strlen(pool->credentials.password) < sizeof answer->password) {
-        strcpy(answer->password, pool->credentials.password);
+    if (known->password != NULL && strlen(known->password) < sizeof answer->password) {
+        strcpy(answer->password, known->password);
         answer->have_password = true;
     }
-    answer->have_keys = pool->credentials.keys;
-    memcpy(answer->scram.client_key, pool->credentials.client_key, sizeof answer->scram.client_key);
-    memcpy(answer->scram.server_key, pool->credentials.server_key, sizeof answer->scram.server_key);
+    memcpy(answer->md5, known->md5, sizeof answer->md5);
+    answer->have_keys = known->keys;
+    memcpy(answer->scram.client_key, known->client_key, sizeof answer->scram.client_key);
+    memcpy(answer->scram.server_key, known->server_key, sizeof answer->scram.server_key);
     pthread_mutex_unlock(&pool->lock);
-    answer->scram.password = answer->have_password ? answer->password : NULL;
+    answer->scram.password = answer->have_keys ? NULL : answer->password;
 }
 
 void answer_wipe(struct answer *answer)
@@ -35,15 +35,18 @@ void answer_wipe(struct answer *answer)
     explicit_bzero(answer, sizeof *answer);
 }
 
-static bool no_secret(struct answer *answer, const char *method, struct fault *fault)
+static bool no_secret(const struct answer *answer, const char *method, struct fault *fault)
 {
+    const char *known = answer->have_keys         ? "only the keys of a SCRAM login"
+                        : answer->md5[0] != '\0' ? "only an MD5 hash"
+                                                 : "nothing";
+
     fault_set(fault, "28000",
-              "PostgreSQL asks for %s authentication of user \"%s\", and pgsluice has no %s for "
-              "it",
-              method, answer->user, answer->have_keys ? "plain password" : "password");
+              "PostgreSQL asks for %s authentication of user \"%s\", and pgsluice has %s to answer with",
+              method, answer->user, known);
     return fault_hint(fault,
                       "With auth_type = \"relay\" only the clients' own logins open server connections; "
-                      "with \"scram-sha-256\" or \"trust\" put the user into auth_file.");
+                      "otherwise put the user's password into auth_file or passfile.");
 }
 
 static void write_password(struct builder *reply, const char *password)
@@ -53,61 +56,44 @@ static void write_password(struct builder *reply, const char *password)
     builder_end(reply);
 }
 
-static void md5_hex(const void *a, size_t a_bytes, const void *b, size_t b_bytes, char *hex)
-{
-    unsigned char digest[16];
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-
-    EVP_DigestInit_ex(context, EVP_md5(), NULL);
-    EVP_DigestUpdate(context, a, a_bytes);
-    EVP_DigestUpdate(context, b, b_bytes);
-    EVP_DigestFinal_ex(context, digest, NULL);
-    EVP_MD_CTX_free(context);
-    for (int i = 0; i < 16; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
+/* From the hash where there is one, for it is newer than the password. */
 static bool answer_md5(struct answer *answer, struct reader *body, struct builder *reply, struct fault *fault)
 {
-    const void *salt = reader_bytes(body, 4);
-    char inner[33], text[36] = "md5";
+    const void *salt = reader_bytes(body, MD5_SALT_BYTES);
+    char text[MD5_TEXT_ROOM];
+    bool made = true;
 
     if (body->bad)
         return fault_set(fault, "08P01", "the server sent an MD5 request without a salt");
-    md5_hex(answer->password, strlen(answer->password), answer->user, strlen(answer->user), inner);
-    md5_hex(inner, 32, salt, 4, text + 3);
-    write_password(reply, text);
-    explicit_bzero(inner, sizeof inner);
-    return true;
-}
-
-static bool sasl_offers_scram(struct reader *body)
-{
-    while (reader_left(body) > 1) {
-        const char *mechanism = reader_string(body);
-
-        if (body->bad || *mechanism == '\0')
-            return false;
-        if (strcmp(mechanism, "SCRAM-SHA-256") == 0)
-            return true;
+    if (answer->md5[0] == '\0' && !answer->have_password)
+        return no_secret(answer, "MD5", fault);
+    if (answer->md5[0] == '\0')
+        made = md5_hash(answer->password, answer->user, answer->md5);
+    if (made && md5_answer(answer->md5, salt, text)) {
+        write_password(reply, text);
+        return true;
     }
-    return false;
+    return fault_set(fault, "XX000", "PostgreSQL asks for MD5 authentication, and the cryptographic library "
+                     "has no MD5");
 }
 
 static bool sasl_first(struct answer *answer, struct reader *body, struct builder *reply, struct fault *fault)
 {
+    size_t left = reader_left(body);
     char room[SCRAM_MESSAGE_MAX_BYTES];
     struct builder first;
+    const char *mechanism;
 
     if (!answer->have_password && !answer->have_keys)
         return no_secret(answer, "SCRAM", fault);
-    if (!sasl_offers_scram(body))
+    mechanism = scram_client_choose(&answer->scram, reader_bytes(body, left), left);
+    if (mechanism == NULL)
         return fault_set(fault, "0A000", "PostgreSQL offers no SASL mechanism that is known here: expected "
-                         "SCRAM-SHA-256");
+                         SCRAM_MECHANISM ", or " SCRAM_MECHANISM_PLUS " on a TLS connection");
     builder_init(&first, room, sizeof room);
     scram_client_first(&answer->scram, &first);
     builder_begin(reply, 'p');
-    builder_string(reply, "SCRAM-SHA-256");
+    builder_string(reply, mechanism);
     builder_u32(reply, (uint32_t)first.used);
     builder_bytes(reply, first.bytes, first.used);
     builder_end(reply);
@@ -161,24 +147,26 @@ bool answer_next(struct answer *answer, const void *body, size_t size, struct bu
 
     reader_init(&reader, body, size);
     code = reader_u32(&reader);
-    if (code == AUTH_OK)
+    if (reader.bad)
+        return fault_set(fault, "08P01", "the server sent an authentication message without a code");
+    if (code == ASK_OK)
         return answer_ok(answer, done, fault);
-    if (code == AUTH_SASL_CONTINUE)
+    if (code == ASK_SASL_CONTINUE)
         return sasl_continue(answer, &reader, reply, fault);
-    if (code == AUTH_SASL_FINAL)
+    if (code == ASK_SASL_FINAL)
         return sasl_final(answer, &reader, fault);
     if (answer->step != ANSWER_START)
         return fault_set(fault, "08P01", "the server asked for a second authentication in one login");
-    if (code == AUTH_SASL)
+    if (code == ASK_SASL)
         return sasl_first(answer, &reader, reply, fault);
-    if (code != AUTH_CLEARTEXT && code != AUTH_MD5)
+    if (code != ASK_CLEARTEXT && code != ASK_MD5)
         return fault_set(fault, "0A000",
                          "PostgreSQL asks for authentication method %u, which is not supported", code);
-    if (!answer->have_password)
-        return no_secret(answer, code == AUTH_MD5 ? "MD5" : "password", fault);
     answer->step = ANSWER_PASSWORD_SENT;
-    if (code == AUTH_MD5)
+    if (code == ASK_MD5)
         return answer_md5(answer, &reader, reply, fault);
+    if (!answer->have_password)
+        return no_secret(answer, "password", fault);
     write_password(reply, answer->password);
     return true;
 }

@@ -10,205 +10,113 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "gateway/net/socket.h"
-#include "gateway/wire/fields.h"
-#include "gateway/wire/frame.h"
 #include "gateway/wire/write.h"
-#include "router/answer.h"
 #include "router/hosts.h"
 #include "router/pool.h"
+#include "router/server_login.h"
 
-enum { LOGIN_MESSAGE_MAX_BYTES = 65535, PARAMETERS_MAX_BYTES = 16384 };
-
-struct server_login {
-    const struct login_events *events;
-    void *owner;
-    uint64_t started_us;
-    struct answer answer;       /* our side of the authentication exchange */
-    bool authenticated;
-    size_t parameters_used;
-    unsigned char parameters[PARAMETERS_MAX_BYTES];
-};
-
-static void login_free(struct server_login *login)
+static void send_startup(struct server *server)
 {
-    if (login == NULL)
-        return;
-    answer_wipe(&login->answer);
-    explicit_bzero(login, sizeof *login);
-    free(login);
-}
-
-static void login_end(struct server *server)
-{
-    struct server_login *login = server->login;
-
-    server->login = NULL;
-    login_free(login);
-}
-
-static void login_fail(struct server *server, const struct fault *fault, const void *message, size_t bytes)
-{
-    const struct login_events *events = server->login->events;
-    struct login_failure failure = {server->shard, server->profile, fault, message, bytes};
-    void *owner = server->login->owner;
-
-    login_end(server);
-    events->failed(&failure, owner);
-    server_close(server, fault->message);
-}
-
-static void login_protocol_error(struct server *server, const char *what)
-{
-    char where[ADDRESS_TEXT_BYTES];
-    struct fault fault;
-
-    address_print(&server->address, where, sizeof where);
-    fault_set(&fault, "08P01", "the server at %s broke the protocol during login: %s", where, what);
-    login_fail(server, &fault, NULL, 0);
-}
-
-static void on_authentication(struct server *server, const unsigned char *message, size_t size)
-{
-    struct server_login *login = server->login;
-    unsigned char reply[SCRAM_REPLY_BYTES];
+    const struct profile *profile = server->profile;
+    struct startup_parameter parameters[2 * STARTUP_MAX_PARAMETERS + 4];
+    unsigned char packet[STARTUP_MAX_BYTES * 2];
     struct builder builder;
     struct fault fault;
+    size_t count = 0;
 
-    if (login->authenticated || size < FRAME_HEADER_BYTES + 4) {
-        login_protocol_error(server, "an unexpected authentication message");
+    parameters[count++] = (struct startup_parameter){"user", server->shard->pool->user};
+    parameters[count++] = (struct startup_parameter){"database", server->shard->pool->database};
+    for (size_t i = 0; i < profile->count; i++)
+        parameters[count++] = profile->parameters[i];
+    if (server->application_name[0] != '\0')
+        parameters[count++] = (struct startup_parameter){"application_name", server->application_name};
+    builder_init(&builder, packet, sizeof packet);
+    write_startup(&builder, 3, 0, parameters, count);
+    if (builder_ok(&builder)) {
+        stream_send(&server->stream, builder.bytes, builder.used);
         return;
     }
-    if (login->events->relay != NULL) {
-        login->authenticated = frame_u32(message + FRAME_HEADER_BYTES) == 0;
-        if (!login->authenticated)
-            login->events->relay(server, login->owner, message, size);
-        return;
-    }
-    builder_init(&builder, reply, sizeof reply);
-    if (!answer_next(&login->answer, message + FRAME_HEADER_BYTES, size - FRAME_HEADER_BYTES, &builder,
-                     &login->authenticated, &fault)) {
-        login_fail(server, &fault, NULL, 0);
-        return;
-    }
-    stream_send(&server->stream, builder.bytes, builder.used);
-    explicit_bzero(reply, sizeof reply);
+    fault_set(&fault, "54000", "the startup parameters and the route's settings together are too long");
+    server_login_fail(server, &fault, NULL, 0);
 }
 
-static void on_parameter(struct server *server, const unsigned char *message, size_t size)
+/* The connection is there: whatever comes before the startup packet, then that. */
+static void begin_session(struct server *server)
 {
     struct server_login *login = server->login;
-    const char *name, *value;
-
-    if (!fields_parameter_status(message + FRAME_HEADER_BYTES, size - FRAME_HEADER_BYTES, &name, &value)) {
-        login_protocol_error(server, "a malformed ParameterStatus message");
-        return;
-    }
-    if (strcmp(name, "application_name") == 0)
-        return;
-    if (sizeof login->parameters - login->parameters_used < size) {
-        login_protocol_error(server, "more ParameterStatus messages than 16 kB");
-        return;
-    }
-    memcpy(login->parameters + login->parameters_used, message, size);
-    login->parameters_used += size;
-}
-
-static void on_backend_key(struct server *server, const unsigned char *message, size_t size)
-{
-    size_t key_bytes = size - FRAME_HEADER_BYTES - 4;
-
-    if (size < FRAME_HEADER_BYTES + 8 || key_bytes > sizeof server->secret) {
-        login_protocol_error(server, "a malformed BackendKeyData message");
-        return;
-    }
-    server->backend_pid = frame_u32(message + FRAME_HEADER_BYTES);
-    server->secret_bytes = (uint16_t)key_bytes;
-    memcpy(server->secret, message + FRAME_HEADER_BYTES + 4, key_bytes);
-}
-
-static void on_error(struct server *server, const unsigned char *message, size_t size)
-{
-    struct error_fields fields;
     struct fault fault;
 
-    fields_error(message + FRAME_HEADER_BYTES, size - FRAME_HEADER_BYTES, &fields);
-    fault_set(&fault, strlen(fields.sqlstate) == 5 ? fields.sqlstate : "08P01", "%s", fields.message);
-    login_fail(server, &fault, message, size);
+    switch (encrypt_begin(&login->encryption, &server->stream, server->shard->pool->upstream, &fault)) {
+    case ENCRYPT_READY:
+        send_startup(server);
+        return;
+    case ENCRYPT_WAITS:
+        return;
+    case ENCRYPT_FAILED:
+        server_login_fail(server, &fault, NULL, 0);
+        return;
+    }
 }
 
-static void on_ready(struct server *server, const unsigned char *message, size_t size)
+/* Once more to the same place, with TLS or without, where server_tls_sslmode leaves both. */
+bool connect_again(struct server *server)
 {
-    struct server_login *login = server->login;
-    struct login_parameters parameters;
+    struct fault fault;
+    int fd;
 
-    if (!login->authenticated || size != FRAME_HEADER_BYTES + 1 || message[FRAME_HEADER_BYTES] != 'I') {
-        login_protocol_error(server, "a ReadyForQuery that cannot be");
-        return;
-    }
-    server->status = (char)message[FRAME_HEADER_BYTES];
-    server->login = NULL;
-    parameters = (struct login_parameters){login->parameters, login->parameters_used};
-    login->events->ready(server, login->owner, &parameters);
-    login_free(login); /* the server is not ours to look at any more: it may be another thread's */
+    if (!encrypt_again(&server->login->encryption, &server->stream))
+        return false;
+    fd = socket_connect(&server->address, &fault);
+    if (fd < 0)
+        return false;
+    stream_reopen(&server->stream, fd);
+    begin_session(server);
+    return true;
 }
 
-static void on_message(struct server *server, char type, const unsigned char *message, size_t size)
+static void on_tls_answer(struct server *server, const unsigned char *bytes, size_t length)
 {
-    if (type != 'R' && type != 'E' && type != 'N' && type != 'v' && !server->login->authenticated) {
-        login_protocol_error(server, "an unexpected message before the authentication was complete");
+    struct encryption *encryption = &server->login->encryption;
+    struct fault fault;
+
+    switch (encrypt_received(encryption, &server->stream, server->shard->pool->upstream, bytes, length)) {
+    case ENCRYPT_READY:
+        send_startup(server);
+        return;
+    case ENCRYPT_WAITS:
+        return;
+    case ENCRYPT_FAILED:
+        encrypt_fault(encryption, bytes, length, &fault);
+        server_login_fail(server, &fault, NULL, 0);
         return;
     }
-    switch (type) {
-    case 'R':
-        on_authentication(server, message, size);
-        return;
-    case 'S':
-        on_parameter(server, message, size);
-        return;
-    case 'K':
-        on_backend_key(server, message, size);
-        return;
-    case 'E':
-        on_error(server, message, size);
-        return;
-    case 'Z':
-        on_ready(server, message, size);
-        return;
-    case 'N':
-    case 'v':
-        return;
-    default:
-        login_protocol_error(server, "an unexpected message");
-    }
+}
+
+/* Both sides of SCRAM know the certificate that PostgreSQL showed. */
+static void bind_answer(struct server *server)
+{
+    struct tls_binding binding;
+
+    tls_server_binding(server->stream.tls, &binding);
+    answer_init(&server->login->answer, server->shard->pool, binding.bytes, binding.length);
+}
+
+static void login_secured(struct stream *stream)
+{
+    struct server *server = list_entry(stream, struct server, stream);
+
+    bind_answer(server);
+    send_startup(server);
 }
 
 static size_t login_received(struct stream *stream, const unsigned char *bytes, size_t length)
 {
     struct server *server = list_entry(stream, struct server, stream);
-    size_t used = 0;
-    struct frame frame;
 
-    while (server->login != NULL && stream->fd >= 0) {
-        enum frame_result result = frame_peek(bytes + used, length - used, &frame);
-
-        if (result == FRAME_SHORT)
-            break;
-        if (result == FRAME_BAD || frame.size > LOGIN_MESSAGE_MAX_BYTES) {
-            login_protocol_error(server, "a message of an impossible length");
-            return length;
-        }
-        if (frame.size > length - used)
-            break;
-        if (frame.type == 'Z' && frame.size < length - used) {
-            login_protocol_error(server, "bytes behind the login's ReadyForQuery");
-            return length;
-        }
-        on_message(server, frame.type, bytes + used, frame.size);
-        if (frame.type == 'Z')
-            return length;
-        used += frame.size;
-    }
-    return stream->fd < 0 ? length : used;
+    if (!server->login->encryption.asked)
+        return server_login_messages(server, bytes, length);
+    on_tls_answer(server, bytes, length);
+    return length;
 }
 
 static void login_drained(struct stream *stream)
@@ -222,12 +130,19 @@ static void login_ended(struct stream *stream, int error)
     char where[ADDRESS_TEXT_BYTES];
     struct fault fault;
 
+    if (!server->login->heard && (error == EPROTO || error == 0) && connect_again(server))
+        return;
     address_print(&server->address, where, sizeof where);
-    if (error != 0)
+    if (error == EPROTO) {
+        fault_set(&fault, "28000", "could not connect to PostgreSQL at %s: %s", where,
+                  stream_failure(stream));
+        fault_hint(&fault, "Look at server_tls_sslmode, server_tls_ca_file and PostgreSQL's certificate.");
+    } else if (error != 0) {
         fault_set(&fault, "08001", "could not connect to PostgreSQL at %s: %s", where, strerror(error));
-    else
+    } else {
         fault_set(&fault, "08001", "PostgreSQL at %s closed the connection during login", where);
-    login_fail(server, &fault, NULL, 0);
+    }
+    server_login_fail(server, &fault, NULL, 0);
 }
 
 static void login_released(struct stream *stream)
@@ -238,32 +153,11 @@ static void login_released(struct stream *stream)
     server->stream.events->released(stream);
 }
 
-static const struct stream_events login_stream_events = {
-    .received = login_received, .drained = login_drained, .ended = login_ended, .released = login_released};
-
-static bool send_startup(struct server *server, const char *application_name)
-{
-    const struct profile *profile = server->profile;
-    struct startup_parameter parameters[2 * STARTUP_MAX_PARAMETERS + 4];
-    unsigned char packet[STARTUP_MAX_BYTES * 2];
-    struct builder builder;
-    size_t count = 0;
-
-    parameters[count++] = (struct startup_parameter){"user", server->shard->pool->user};
-    parameters[count++] = (struct startup_parameter){"database", server->shard->pool->database};
-    for (size_t i = 0; i < profile->count; i++)
-        parameters[count++] = profile->parameters[i];
-    if (application_name != NULL && *application_name != '\0') {
-        parameters[count++] = (struct startup_parameter){"application_name", application_name};
-        strncpy(server->application_name, application_name, sizeof server->application_name - 1);
-    }
-    builder_init(&builder, packet, sizeof packet);
-    write_startup(&builder, 3, 0, parameters, count);
-    if (!builder_ok(&builder))
-        return false;
-    stream_send(&server->stream, builder.bytes, builder.used);
-    return true;
-}
+static const struct stream_events login_stream_events = {.received = login_received,
+                                                         .drained = login_drained,
+                                                         .secured = login_secured,
+                                                         .ended = login_ended,
+                                                         .released = login_released};
 
 static void open_failed(const struct login_failure *failure, struct server *server, bool counted,
                         const struct login_events *events, void *owner)
@@ -283,13 +177,14 @@ struct server *connect_start(struct pool_shard *shard, struct profile *profile, 
                              bool counted, const struct login_events *events, void *owner)
 {
     struct server *server = server_new(shard, profile);
+    struct upstream_place place;
     struct fault fault;
     int fd = -1;
 
     if (server == NULL || (server->login = calloc(1, sizeof *server->login)) == NULL)
         fault_set(&fault, "53200", "out of memory");
-    else if (upstream_address(shard->pool->upstream, 0, &server->address, &fault))
-        fd = socket_connect(&server->address, &fault);
+    else if (upstream_place(shard->pool->upstream, 0, &place, &fault))
+        fd = socket_connect(&place.address, &fault);
     if (server != NULL)
         server->counted = counted;
     if (fd < 0) {
@@ -301,19 +196,19 @@ struct server *connect_start(struct pool_shard *shard, struct profile *profile, 
     server->login->events = events;
     server->login->owner = owner;
     server->login->started_us = clock_now_us();
-    answer_init(&server->login->answer, shard->pool);
+    server->login->encryption = (struct encryption){.place = place, .plain_leg = events->plain_leg};
+    server->address = place.address;
+    if (application_name != NULL)
+        strncpy(server->application_name, application_name, sizeof server->application_name - 1);
+    answer_init(&server->login->answer, shard->pool, NULL, 0);
     stream_open(&server->stream, shard->thread->engine, fd, &login_stream_events);
-    if (!send_startup(server, application_name)) {
-        fault_set(&fault, "54000", "the startup parameters and the route's settings together are too long");
-        login_fail(server, &fault, NULL, 0);
-        return NULL;
-    }
-    return server;
+    begin_session(server);
+    return server->login == NULL ? NULL : server;
 }
 
 void connect_abandon(struct server *server)
 {
-    login_end(server);
+    server_login_end(server);
     server_close(server, "whoever waited for it is gone");
 }
 
@@ -333,6 +228,6 @@ void connect_sweep(struct pool_shard *shard, uint64_t now_us)
         fault_set(&fault, "08001",
                   "server_connect_timeout: PostgreSQL at %s did not finish a login within %llu ms", where,
                   (unsigned long long)(options->server_connect_timeout_us / 1000));
-        login_fail(server, &fault, NULL, 0);
+        server_login_fail(server, &fault, NULL, 0);
     }
 }

@@ -33,6 +33,7 @@ struct login_events {
     void (*ready)(struct server *server, void *owner, const struct login_parameters *parameters);
     void (*failed)(const struct login_failure *failure, void *owner);
     void (*relay)(struct server *server, void *owner, const void *message, size_t bytes);
+    bool plain_leg; /* no TLS to this machine where server_tls_sslmode leaves the choice */
 };
 
 /* Starts opening a server of the pool in this shard. `counted`: a slot was acquired for it and goes with it.

@@ -18,6 +18,7 @@ static bool host_open(struct host *host, const char *text, struct fault *fault)
 
     if (!address_split(text, host->name, sizeof host->name, &host->port, fault))
         return false;
+    tls_session_open(&host->session);
     found = calloc(1, sizeof *found);
     CHECK(found != NULL);
     host->numeric = address_numeric(host->name, host->port, &found->items[0]);
@@ -36,6 +37,7 @@ static bool upstream_open(struct upstream *upstream, const struct upstream_optio
     upstream->name = strdup(options->name);
     upstream->hosts = calloc(options->hosts.count, sizeof *upstream->hosts);
     CHECK(upstream->name != NULL && upstream->hosts != NULL);
+    pthread_mutex_init(&upstream->lock, NULL);
     for (size_t i = 0; i < options->hosts.count; i++) {
         if (!host_open(&upstream->hosts[i], options->hosts.items[i], fault))
             return false;
@@ -67,7 +69,10 @@ void upstreams_close(struct upstreams *upstreams)
                 older = found->older;
                 free(found);
             }
+            tls_session_close(&upstream->hosts[h].session);
         }
+        tls_context_release(upstream->tls.context);
+        pthread_mutex_destroy(&upstream->lock);
         free(upstream->hosts);
         free(upstream->name);
     }
@@ -144,8 +149,8 @@ unsigned upstream_addresses(struct upstream *upstream)
     return (unsigned)total;
 }
 
-bool upstream_address(struct upstream *upstream, unsigned attempt, struct address *address,
-                      struct fault *fault)
+bool upstream_place(struct upstream *upstream, unsigned attempt, struct upstream_place *place,
+                    struct fault *fault)
 {
     unsigned total = upstream_addresses(upstream), wanted;
 
@@ -159,10 +164,30 @@ bool upstream_address(struct upstream *upstream, unsigned attempt, struct addres
         if (found == NULL)
             continue;
         if (wanted < found->count) {
-            *address = found->items[wanted];
+            place->address = found->items[wanted];
+            place->host = &upstream->hosts[h];
             return true;
         }
         wanted -= (unsigned)found->count;
     }
     return fault_set(fault, "08001", "the hosts of upstream \"%s\" changed; try again", upstream->name);
+}
+
+void upstream_set_tls(struct upstream *upstream, const struct upstream_tls *tls)
+{
+    struct tls_context *before;
+
+    pthread_mutex_lock(&upstream->lock);
+    before = upstream->tls.context;
+    upstream->tls = *tls;
+    pthread_mutex_unlock(&upstream->lock);
+    tls_context_release(before);
+}
+
+void upstream_get_tls(struct upstream *upstream, struct upstream_tls *tls)
+{
+    pthread_mutex_lock(&upstream->lock);
+    *tls = upstream->tls;
+    tls_context_retain(tls->context);
+    pthread_mutex_unlock(&upstream->lock);
 }

@@ -161,6 +161,14 @@ void pool_forget_failure(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* The password was changed since the last login here. Sessions need not end of that while the pool has other
+ * servers, and the next login brings the new one. */
+static bool is_outdated(const struct login_failure *failure)
+{
+    return strcmp(failure->fault->sqlstate, "28P01") == 0 &&
+           atomic_load(&failure->profile->welcome) != NULL && atomic_load(&failure->shard->pool->open) > 1;
+}
+
 /* A passing trouble leaves everybody waiting and tries again; PostgreSQL's "no" is told to those it concerns.
  */
 static void login_failed(const struct login_failure *failure, void *owner)
@@ -188,6 +196,8 @@ static void login_failed(const struct login_failure *failure, void *owner)
         refuse(shard, alone, failure);
         return;
     }
+    if (is_outdated(failure))
+        return;
     list_each(link, following, &shard->waiters) {
         struct waiter *waiter = list_entry(link, struct waiter, link);
 
@@ -307,6 +317,7 @@ void pool_give(struct server *server)
     struct pool_shard *shard = server->shard;
 
     server_watch_parked(server);
+    stream_resume(&server->stream); /* an idle server is always listened to */
     server->client = NULL;
     server->parked_us = shard->thread->now_us;
     if (server->state != SERVER_PARKED)

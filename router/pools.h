@@ -20,9 +20,12 @@ void pool_release(struct pool *pool); /* the last one frees; any thread */
 const struct pool_options *pool_options(struct pool *pool);
 struct pool_shard *pool_shard(struct pool *pool, struct pool_thread *thread);
 
-/* Remembers how to log in to PostgreSQL for this pool's user. Copies; NULL leaves what is known. */
+/* Remembers how to log in to PostgreSQL for this pool's user: a password, which answers everything and so
+ * replaces all that is known, or else both keys of SCRAM, which replace keys. Copies; NULL: not given. */
 void pool_set_credentials(struct pool *pool, const char *password, const unsigned char *client_key,
                           const unsigned char *server_key);
+/* The same with an MD5 hash: "md5" and 32 lower-case digits. */
+void pool_set_md5(struct pool *pool, const char *hash);
 
 /* Time-driven work of one thread's shards: retries, idle and lifetime limits, min_pool_size, login limits. */
 void pool_sweep(struct pool_thread *thread, uint64_t now_us);

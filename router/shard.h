@@ -57,9 +57,10 @@ struct pool_shard {
     _Atomic uint64_t oldest_us;  /* [a] since when the first waiter waits; UINT64_MAX = none */
 };
 
-/* How this pool logs in to PostgreSQL. */
+/* How this pool logs in to PostgreSQL. A hash or keys beside a password are newer than it. */
 struct credentials {
     char *password;              /* NULL = none */
+    char md5[36];                /* "md5" and 32 digits; "" = none */
     bool keys;                   /* client_key and server_key are known (SCRAM pass-through) */
     unsigned char client_key[32], server_key[32];
 };

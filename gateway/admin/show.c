@@ -3,6 +3,7 @@
 #include "gateway/admin/show.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,9 +13,25 @@
 #include "gateway/client.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/net/tls.h"
 #include "gateway/session/owed.h"
 #include "gateway/version.h"
 #include "gateway/worker.h"
+
+/* "TLSv1.3/TLS_AES_256_GCM_SHA384", and whether the peer showed a certificate that was checked; "" = plain.
+ * */
+static void add_tls(struct rows *rows, const struct stream *stream)
+{
+    char text[128];
+
+    if (stream->tls == NULL || !tls_established(stream->tls)) {
+        rows_text(rows, "");
+        return;
+    }
+    snprintf(text, sizeof text, "%s/%s%s", tls_version(stream->tls), tls_cipher(stream->tls),
+             tls_peer_verified(stream->tls) ? "/verified" : "");
+    rows_text(rows, text);
+}
 
 static void add_client(struct rows *rows, const struct client *client, uint64_t now_us)
 {
@@ -42,6 +59,7 @@ static void add_client(struct rows *rows, const struct client *client, uint64_t 
     rows_number(rows, client->transactions);
     rows_number(rows, client->queries);
     rows_number(rows, (now_us - client->connected_us) / 1000000);
+    add_tls(rows, &client->stream);
     rows_end(rows);
 }
 
@@ -82,6 +100,7 @@ static void add_server(struct rows *rows, const struct server *server, uint64_t 
     rows_number(rows, server->session == NULL ? 0 : server->session->prepared.table.count);
     rows_number(rows, (now_us - server->opened_us) / 1000000);
     rows_text(rows, server->dedicated ? "yes" : "no");
+    add_tls(rows, &server->stream);
     rows_end(rows);
 }
 

@@ -2,31 +2,19 @@
  * users - reads the users file into a table that is sorted by name and never changes. */
 #include "gateway/auth/users.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "gateway/auth/secret.h"
+#include "gateway/auth/secret_file.h"
 #include "gateway/base/arena.h"
-#include "gateway/base/check.h"
 #include "gateway/base/fault.h"
 
 enum { PLACE_BYTES = 200 };
 
-/* Whoever takes a key from ABSENT to WRITING writes the verifier; READY publishes it, for good. */
-enum { KEY_ABSENT, KEY_WRITING, KEY_READY };
-
-struct user_key {
-    atomic_int state;               /* [a] */
-    struct scram_verifier verifier; /* [s] once the state is KEY_READY */
-};
-
 struct users {
-    struct arena *arena; /* whatever the users point to; wiped when freed */
+    struct arena *arena; /* the names */
     struct user *list;   /* sorted by name */
     size_t count, room;
 };
@@ -79,12 +67,6 @@ static void blanks_skip(struct cursor *c)
         c->at++;
 }
 
-static bool hash_is_md5(const char *secret)
-{
-    return strncmp(secret, "md5", 3) == 0 && strlen(secret) == 35
-           && strspn(secret + 3, "0123456789abcdefABCDEF") == 32;
-}
-
 static struct user *user_add(struct users *users)
 {
     if (users->count == users->room) {
@@ -99,49 +81,41 @@ static struct user *user_add(struct users *users)
     return memset(&users->list[users->count++], 0, sizeof *users->list);
 }
 
-static bool secret_take(struct users *users, struct user *user, const char *secret, const struct cursor *c)
-{
-    if (hash_is_md5(secret)) {
-        refuse(c, "an MD5 hash is not accepted as a secret");
-        return fault_hint(c->fault, "Set the role's password again with password_encryption = scram-sha-256, "
-                          "then copy its verifier from pg_authid.rolpassword.");
-    }
-    if (secret[0] == '\0')
-        return true;
-    user->key = arena_alloc(users->arena, sizeof *user->key);
-    if (strncmp(secret, "SCRAM-SHA-256$", 14) != 0) {
-        user->password = arena_string(users->arena, secret);
-        return true;
-    }
-    atomic_store(&user->key->state, KEY_READY);
-    return scram_verifier_parse(secret, &user->key->verifier)
-           || refuse(c, "the SCRAM-SHA-256 verifier is damaged: copy the whole of pg_authid.rolpassword");
-}
-
 static bool user_take(struct users *users, const char *name, const char *secret, const struct cursor *c)
 {
+    struct fault why;
     struct user *user;
 
     if (name[0] == '\0')
         return refuse(c, "the name is empty");
-    if (c->at < c->end && *c->at != '\n')
-        return refuse(c, "nothing may follow the secret");
     user = user_add(users);
     if (user == NULL)
         return fault_set(c->fault, "53200", "out of memory while reading the users file");
     user->name = arena_string(users->arena, name);
-    return secret_take(users, user, secret, c);
+    user->secret = secret_new(secret, &why);
+    return user->secret != NULL
+           || fault_set(c->fault, why.sqlstate, "%.*s line %d: %s", PLACE_BYTES, c->where, c->line,
+                        why.message);
+}
+
+/* PgBouncer ignores what follows the secret. Without a blank in between a quote was not doubled. */
+static bool rest_skip(struct cursor *c)
+{
+    const char *newline = memchr(c->at, '\n', (size_t)(c->end - c->at));
+    bool parted = c->at == c->end || memchr(" \t\r\n", *c->at, 4) != NULL;
+
+    c->at = newline == NULL ? c->end : newline;
+    return parted || refuse(c, "a blank was expected behind the secret; a quote within quotes is doubled");
 }
 
 static bool line_read(struct users *users, struct cursor *c)
 {
-    char name[USERS_NAME_MAX_BYTES + 1], secret[USERS_SECRET_MAX_BYTES + 1];
+    char name[USERS_NAME_MAX_BYTES + 1], secret[SECRET_MAX_BYTES + 1];
     bool read = quoted_read(c, "name", name, sizeof name);
 
     blanks_skip(c);
-    read = read && quoted_read(c, "secret", secret, sizeof secret);
-    blanks_skip(c);
-    read = read && user_take(users, name, secret, c);
+    read = read && quoted_read(c, "secret", secret, sizeof secret) && user_take(users, name, secret, c)
+           && rest_skip(c);
     explicit_bzero(secret, sizeof secret);
     return read;
 }
@@ -200,6 +174,8 @@ void users_free(struct users *users)
 {
     if (users == NULL)
         return;
+    for (size_t i = 0; i < users->count; i++)
+        secret_release(users->list[i].secret);
     arena_free(users->arena);
     free(users->list);
     free(users);
@@ -228,100 +204,14 @@ struct user *users_find(const struct users *users, const char *name)
     return NULL;
 }
 
-static bool file_refuse(const char *path, struct fault *fault)
-{
-    return fault_set(fault, "58P01", "the users file \"%.*s\" cannot be read: %s", PLACE_BYTES, path,
-                     strerror(errno));
-}
-
-/* Of an open regular file; the caller wipes and frees *text. */
-static bool content_read(int file, const char *path, size_t size, char **text, struct fault *fault)
-{
-    size_t used = 0;
-
-    *text = malloc(size + 1);
-    if (*text == NULL)
-        return fault_set(fault, "53200", "out of memory while reading the users file");
-    while (used < size) {
-        ssize_t got = read(file, *text + used, size - used);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return file_refuse(path, fault);
-        if (got == 0)
-            return fault_set(fault, "58P01", "the users file \"%.*s\" shrank during reading: load it again",
-                             PLACE_BYTES, path);
-        used += (size_t)got;
-    }
-    return true;
-}
-
-static bool file_judge(int file, const char *path, size_t *size, mode_t *mode, struct fault *fault)
-{
-    struct stat status;
-
-    if (fstat(file, &status) != 0)
-        return file_refuse(path, fault);
-    if (!S_ISREG(status.st_mode))
-        return fault_set(fault, "58P01", "the users file \"%.*s\" is not a regular file", PLACE_BYTES, path);
-    if (status.st_size > USERS_FILE_MAX_BYTES)
-        return fault_set(fault, "54000", "the users file \"%.*s\" is larger than %d bytes", PLACE_BYTES, path,
-                         USERS_FILE_MAX_BYTES);
-    *size = (size_t)status.st_size;
-    *mode = status.st_mode;
-    return true;
-}
-
-static void mode_judge(const char *path, mode_t mode, char *warning, size_t room)
-{
-    if ((mode & (S_IWGRP | S_IRWXO)) != 0)
-        snprintf(warning, room,
-                 "the users file \"%.*s\" has mode %04o: others can read or change it, set 0600 or 0640",
-                 PLACE_BYTES, path, (unsigned)(mode & 07777));
-}
-
 struct users *users_load(const char *path, char *warning, size_t warning_room, struct fault *fault)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang */
-    struct users *users = NULL;
-    char *text = NULL;
-    size_t size = 0;
-    mode_t mode = 0;
+    struct secret_file file = { .what = "users file" };
+    struct users *users;
 
-    CHECK(warning_room > 0);
-    warning[0] = '\0';
-    if (file < 0) {
-        file_refuse(path, fault);
+    if (!secret_file_read(&file, path, warning, warning_room, fault))
         return NULL;
-    }
-    if (file_judge(file, path, &size, &mode, fault) && content_read(file, path, size, &text, fault))
-        users = users_parse(text, size, path, fault);
-    if (users != NULL)
-        mode_judge(path, mode, warning, warning_room);
-    if (text != NULL)
-        explicit_bzero(text, size);
-    free(text);
-    close(file);
+    users = users_parse(file.text, file.size, path, fault);
+    secret_file_wipe(&file);
     return users;
-}
-
-bool user_verifier(const struct user *user, struct scram_verifier *out)
-{
-    struct user_key *key = user->key;
-    int absent = KEY_ABSENT;
-
-    if (key == NULL)
-        return false;
-    if (atomic_load_explicit(&key->state, memory_order_acquire) == KEY_READY) {
-        *out = key->verifier;
-        return true;
-    }
-    if (!scram_verifier_make(user->password, SCRAM_ITERATIONS_DEFAULT, out))
-        return false;
-    if (atomic_compare_exchange_strong(&key->state, &absent, KEY_WRITING)) {
-        key->verifier = *out;
-        atomic_store_explicit(&key->state, KEY_READY, memory_order_release);
-    }
-    return true;
 }

@@ -120,3 +120,14 @@ void address_print(const struct address *address, char *text, size_t room)
                      : "local");
     }
 }
+
+bool address_print_host(const struct address *address, char *text, size_t room)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->storage;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
+
+    if (address->any.sa_family == AF_INET)
+        return inet_ntop(AF_INET, &v4->sin_addr, text, (socklen_t)room) != NULL;
+    return address->any.sa_family == AF_INET6 &&
+           inet_ntop(AF_INET6, &v6->sin6_addr, text, (socklen_t)room) != NULL;
+}

@@ -32,3 +32,6 @@ bool address_local(const char *path, struct address *address, struct fault *faul
 
 /* "127.0.0.1:5432", "[::1]:5432", "/path" or "local"; always NUL-terminated. */
 void address_print(const struct address *address, char *text, size_t room);
+
+/* The address without the port; false for a Unix socket, which has none. */
+bool address_print_host(const struct address *address, char *text, size_t room);

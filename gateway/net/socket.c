@@ -18,6 +18,7 @@ static void option(int fd, int level, int name, int value)
     (void)setsockopt(fd, level, name, &value, sizeof value); /* an option that is refused is done without */
 }
 
+/* What a connection gets; what a listener is told, the kernel hands on to all that it accepts. */
 static void socket_tune(int fd, int family)
 {
     if (family == AF_UNIX)
@@ -55,10 +56,12 @@ int socket_listen(const struct address *address, int backlog, struct fault *faul
         fault_set(fault, "58030", "could not create a socket for %s: %s", text, strerror(errno));
         return -1;
     }
-    if (address->any.sa_family == AF_UNIX)
+    if (address->any.sa_family == AF_UNIX) {
         remove_stale(address);
-    else
+    } else {
         option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    }
+    socket_tune(fd, address->any.sa_family);
     if (address->any.sa_family == AF_INET6)
         option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (bind(fd, &address->any, address->length) != 0 || listen(fd, backlog) != 0) {
@@ -73,14 +76,9 @@ int socket_listen(const struct address *address, int backlog, struct fault *faul
 
 int socket_accept(int listener, struct address *peer)
 {
-    int fd;
-
     memset(peer, 0, sizeof *peer);
     peer->length = sizeof peer->storage;
-    fd = accept4(listener, &peer->any, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0)
-        socket_tune(fd, peer->any.sa_family);
-    return fd;
+    return accept4(listener, &peer->any, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 int socket_connect(const struct address *address, struct fault *fault)

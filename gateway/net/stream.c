@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
- * stream - bytes in, bytes out: the epoll engine. What goes out is in stream_output.c.
- * One recv for each readiness, one sendmsg for each stream and loop turn. Handlers run only from here,
- * never nested: what a handler queues or resumes is done at the end of the turn. */
+ * stream - bytes in, bytes out: the epoll engine. What goes out is in stream_output.c, TLS in
+ * stream_secure.c. One recv for each readiness, one sendmsg for each stream and loop turn. Handlers run
+ * only from here, never nested: what a handler queues or resumes is done at the end of the turn. */
 #include "gateway/net/stream.h"
 
 #include <errno.h>
@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "gateway/base/check.h"
-#include "gateway/net/stream_output.h"
+#include "gateway/net/stream_parts.h"
+#include "gateway/net/tls.h"
 
 enum { ROOM_MIN = 16384 };
 
@@ -40,22 +41,29 @@ static bool kept_reserve(struct stream *stream, size_t more)
     return true;
 }
 
-static void fail(struct stream *stream, int error)
+void stream_fail(struct stream *stream, int error)
 {
     ev_io_stop(stream->engine->loop, &stream->reader);
     stream->events->ended(stream, error);
+}
+
+/* Whether there is something to tell without reading from the socket. */
+static bool has_news(const struct stream *stream)
+{
+    return stream->kept_used > 0 || stream_secure_is_over(stream);
 }
 
 /* The handler returned: what it resumed itself is shown again at the end of the turn. */
 static void shown(struct stream *stream)
 {
     stream->engine->current = NULL;
-    if (stream->show_again && stream->kept_used > 0 && list_empty(&stream->resume))
+    if (stream->show_again && has_news(stream) && list_empty(&stream->resume))
         list_append(&stream->engine->ready, &stream->resume);
     stream->show_again = false;
 }
 
-static void show_kept(struct stream *stream)
+/* False here and below: the stream was closed or went elsewhere, or its end was told. */
+static bool show_kept(struct stream *stream)
 {
     struct stream_engine *engine = stream->engine;
     size_t used;
@@ -63,7 +71,7 @@ static void show_kept(struct stream *stream)
     engine->current = stream;
     used = stream->events->received(stream, stream->kept, stream->kept_used);
     if (engine->current != stream)
-        return;
+        return false;
     CHECK(used <= stream->kept_used);
     stream->kept_used -= used;
     if (stream->kept_used == 0)
@@ -71,30 +79,46 @@ static void show_kept(struct stream *stream)
     else if (used > 0)
         memmove(stream->kept, stream->kept + used, stream->kept_used);
     shown(stream);
+    return true;
 }
 
-static void show_arrival(struct stream *stream, size_t length)
+/* Keeps bytes behind those that are kept already. */
+static bool keep(struct stream *stream, const unsigned char *bytes, size_t length)
+{
+    if (!kept_reserve(stream, length))
+        return false;
+    memcpy(stream->kept + stream->kept_used, bytes, length);
+    stream->kept_used += length;
+    return true;
+}
+
+static bool show_arrival(struct stream *stream, const unsigned char *arrival, size_t length)
 {
     struct stream_engine *engine = stream->engine;
-    const unsigned char *arrival = engine->arrival;
     size_t used;
 
     engine->current = stream;
     used = stream->events->received(stream, arrival, length);
     if (engine->current != stream)
-        return;
+        return false;
     CHECK(used <= length);
-    if (used == length) {
-        shown(stream);
-        return;
+    if (used < length && !keep(stream, arrival + used, length - used)) {
+        stream_fail(stream, ENOMEM);
+        return false;
     }
-    if (!kept_reserve(stream, length - used)) {
-        fail(stream, ENOMEM);
-        return;
-    }
-    memcpy(stream->kept, arrival + used, length - used);
-    stream->kept_used = length - used;
     shown(stream);
+    return true;
+}
+
+bool stream_show(struct stream *stream, const unsigned char *bytes, size_t length)
+{
+    if (stream->kept_used == 0 && !stream->paused)
+        return show_arrival(stream, bytes, length);
+    if (!keep(stream, bytes, length)) {
+        stream_fail(stream, ENOMEM);
+        return false;
+    }
+    return stream->paused || show_kept(stream);
 }
 
 static void readable(struct ev_loop *loop, ev_io *reader, int events)
@@ -105,8 +129,12 @@ static void readable(struct ev_loop *loop, ev_io *reader, int events)
 
     (void)loop;
     (void)events;
+    if (stream->tls != NULL) {
+        stream_secure_readable(stream);
+        return;
+    }
     if (appending && !kept_reserve(stream, ROOM_MIN)) {
-        fail(stream, ENOMEM);
+        stream_fail(stream, ENOMEM);
         return;
     }
     if (appending)
@@ -115,17 +143,17 @@ static void readable(struct ev_loop *loop, ev_io *reader, int events)
         got = recv(stream->fd, stream->engine->arrival, STREAM_CHUNK_BYTES, 0);
     if (got <= 0) {
         if (got == 0 || (errno != EAGAIN && errno != EINTR))
-            fail(stream, got == 0 ? 0 : errno);
+            stream_fail(stream, got == 0 ? 0 : errno);
         return;
     }
     stream->bytes_in += (uint64_t)got;
     stream->engine->received_bytes += (uint64_t)got;
     if (!appending) {
-        show_arrival(stream, (size_t)got);
+        (void)show_arrival(stream, stream->engine->arrival, (size_t)got);
         return;
     }
     stream->kept_used += (size_t)got;
-    show_kept(stream);
+    (void)show_kept(stream);
 }
 
 void stream_pause(struct stream *stream)
@@ -146,7 +174,7 @@ void stream_resume(struct stream *stream)
     }
     if (stream->engine->current == stream)
         stream->show_again = true;
-    else if (stream->kept_used > 0 && list_empty(&stream->resume))
+    else if (has_news(stream) && list_empty(&stream->resume))
         list_append(&stream->engine->ready, &stream->resume);
 }
 
@@ -167,8 +195,13 @@ void stream_open(struct stream *stream, struct stream_engine *engine, int fd,
 void stream_attach(struct stream *stream, struct stream_engine *engine)
 {
     stream->engine = engine;
-    if (!stream->paused)
-        ev_io_start(engine->loop, &stream->reader);
+    if (stream->tls != NULL)
+        tls_set_stock(stream->tls, &engine->stock);
+    if (stream->paused)
+        return;
+    ev_io_start(engine->loop, &stream->reader);
+    if (has_news(stream) && list_empty(&stream->resume))
+        list_append(&engine->ready, &stream->resume);
 }
 
 void stream_detach(struct stream *stream)
@@ -192,6 +225,8 @@ void stream_close(struct stream *stream)
         return;
     ev_io_stop(engine->loop, &stream->reader);
     ev_io_stop(engine->loop, &stream->writer);
+    if (stream->tls != NULL)
+        stream_secure_close(stream);
     stream_output_drop(stream);
     kept_free(stream);
     close(stream->fd);
@@ -203,11 +238,22 @@ void stream_close(struct stream *stream)
     list_append(&engine->closed, &stream->turn);
 }
 
+void stream_reopen(struct stream *stream, int fd)
+{
+    struct stream_engine *engine = stream->engine;
+    const struct stream_events *events = stream->events;
+
+    CHECK(stream->fd >= 0);
+    stream_close(stream);
+    list_remove(&stream->turn); /* it is not dead after all */
+    stream_open(stream, engine, fd, events);
+}
+
 bool stream_quiet(const struct stream *stream)
 {
     char byte;
 
-    if (stream->kept_used > 0 || stream->broken)
+    if (stream->kept_used > 0 || stream->broken || (stream->tls != NULL && !tls_quiet(stream->tls)))
         return false;
     return recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
@@ -224,8 +270,10 @@ static void turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
         struct stream *stream = list_entry(engine->ready.next, struct stream, resume);
 
         list_remove(&stream->resume);
-        if (stream->kept_used > 0)
-            show_kept(stream);
+        if (stream_secure_begins(stream))
+            stream_secure_begin(stream);
+        else if ((stream->kept_used == 0 || show_kept(stream)) && stream_secure_is_over(stream))
+            stream_secure_end(stream);
     }
     while (!list_empty(&engine->dirty)) {
         struct stream *stream = list_entry(engine->dirty.next, struct stream, turn);
@@ -262,6 +310,8 @@ void stream_engine_close(struct stream_engine *engine)
 {
     turn_end(engine->loop, &engine->turn_end, 0);
     ev_prepare_stop(engine->loop, &engine->turn_end);
-    stream_output_free_spare(engine);
+    block_stock_free(&engine->stock);
     free(engine->arrival);
+    free(engine->cipher);
+    free(engine->plain);
 }

@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 #include "gateway/base/list.h"
+#include "gateway/net/blocks.h"
 
 struct stream;
-struct block;
+struct tls;
 
 enum { STREAM_CHUNK_BYTES = 65536, STREAM_BACKLOG_HIGH_BYTES = 131072 };
 
@@ -22,7 +23,10 @@ struct stream_events {
     size_t (*received)(struct stream *stream, const unsigned char *bytes, size_t length);
     /* Everything that had been backed up was sent. */
     void (*drained)(struct stream *stream);
-    /* The peer closed (0) or the connection failed (errno). Not called after stream_close. */
+    /* The TLS handshake is done; may be NULL where none is begun. May close the stream. */
+    void (*secured)(struct stream *stream);
+    /* The peer closed (0) or the connection failed (errno; EPROTO: see stream_failure). Not called after
+     * stream_close. */
     void (*ended)(struct stream *stream, int error);
     /* Last call, at the end of the loop turn in which the stream was closed: its memory may be freed. */
     void (*released)(struct stream *stream);
@@ -32,9 +36,9 @@ struct stream_events {
 struct stream_engine {
     struct ev_loop *loop;
     unsigned char *arrival;
+    unsigned char *cipher, *plain; /* for TLS; NULL until the first such stream */
     struct stream *current;     /* whose handler runs; NULL once it was closed or detached */
-    struct block *spare;
-    size_t spare_count, block_count;
+    struct block_stock stock;
     struct list dirty, ready, closed;
     ev_prepare turn_end;
     uint64_t received_bytes, sent_bytes;
@@ -51,8 +55,9 @@ struct stream {
     ev_io reader, writer;
     unsigned char *kept;             /* bytes received and not used yet; NULL when none */
     size_t kept_used, kept_room;
-    struct block *first, *last;      /* output not sent yet */
-    size_t backlog;
+    struct blocks output;            /* not sent yet */
+    struct tls *tls;                 /* NULL = plain */
+    size_t backlog;                  /* bytes of output, and of what TLS has to send */
     uint64_t bytes_in, bytes_out;
 };
 
@@ -62,6 +67,12 @@ void stream_engine_close(struct stream_engine *engine); /* streams must be close
 /* Takes over a connected non-blocking socket and starts reading. */
 void stream_open(struct stream *stream, struct stream_engine *engine, int fd,
                  const struct stream_events *events);
+
+/* From here on everything is TLS; `early` are bytes of it that came already (copied). Nothing may be queued
+ * or kept. Owns the tls, also on failure. `secured` or `ended` follows; until then nothing can be sent. */
+void stream_secure(struct stream *stream, struct tls *tls, const void *early, size_t bytes);
+/* Why TLS failed, as words for a log; "" when it did not. */
+const char *stream_failure(const struct stream *stream);
 
 /* Queues a copy of the bytes; they leave at the end of this loop turn. Bytes for a broken peer are dropped:
  * its `ended` is on the way. */
@@ -89,6 +100,13 @@ void stream_flush(struct stream *stream);
 
 /* Closes at once; what the peer has not taken is lost. */
 void stream_close(struct stream *stream);
+
+/* Hands out what TLS says at its end, for who says it later on a duplicate of the socket; returns the bytes,
+ * 0 for none. The stream closes without a word then: that comes next. */
+size_t stream_take_goodbye(struct stream *stream, void *out, size_t room);
+
+/* Starts anew with another socket; what was kept, queued or enciphered is gone. Owner and events stay. */
+void stream_reopen(struct stream *stream, int fd);
 
 /* For moving between threads: nothing kept, nothing queued. Detach, send by letter, attach. */
 void stream_detach(struct stream *stream);

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "gateway/base/check.h"
 #include "gateway/base/random.h"
 #include "gateway/wire/base64.h"
 #include "gateway/wire/scram_parts.h"
-
-enum { SALT_BYTES = 16 };
 
 static const char prefix[] = "SCRAM-SHA-256$";
 
@@ -67,7 +67,8 @@ void scram_verifier_format(const struct scram_verifier *verifier, char *out)
              server_key);
 }
 
-bool scram_verifier_make(const char *password, int iterations, struct scram_verifier *out)
+bool scram_verifier_derive(const char *password, int iterations, const unsigned char salt[SCRAM_SALT_BYTES],
+                           struct scram_verifier *out)
 {
     unsigned char client_key[SCRAM_KEY_BYTES];
     bool made;
@@ -75,11 +76,36 @@ bool scram_verifier_make(const char *password, int iterations, struct scram_veri
     CHECK(iterations >= 1 && iterations <= SCRAM_ITERATIONS_MAX);
     memset(out, 0, sizeof *out);
     out->iterations = iterations;
-    out->salt_bytes = SALT_BYTES;
-    random_fill(out->salt, SALT_BYTES);
-    made = scram_keys(password, out->salt, SALT_BYTES, iterations, client_key, out->server_key)
+    out->salt_bytes = SCRAM_SALT_BYTES;
+    memcpy(out->salt, salt, SCRAM_SALT_BYTES);
+    made = scram_keys(password, out->salt, SCRAM_SALT_BYTES, iterations, client_key, out->server_key)
            && scram_stored_key(client_key, out->stored_key);
     explicit_bzero(client_key, sizeof client_key);
+    return made;
+}
+
+bool scram_verifier_make(const char *password, int iterations, struct scram_verifier *out)
+{
+    unsigned char salt[SCRAM_SALT_BYTES];
+
+    random_fill(salt, sizeof salt);
+    return scram_verifier_derive(password, iterations, salt, out);
+}
+
+bool scram_verifier_check(const struct scram_verifier *verifier, const char *password,
+                          unsigned char *client_key, bool *matches)
+{
+    unsigned char stored_key[SCRAM_KEY_BYTES], server_key[SCRAM_KEY_BYTES];
+    bool made;
+
+    CHECK(verifier->iterations <= SCRAM_ITERATIONS_MAX);
+    made = scram_keys(password, verifier->salt, verifier->salt_bytes, verifier->iterations, client_key,
+                      server_key)
+           && scram_stored_key(client_key, stored_key);
+    *matches = made && CRYPTO_memcmp(stored_key, verifier->stored_key, SCRAM_KEY_BYTES) == 0;
+    if (!*matches)
+        explicit_bzero(client_key, SCRAM_KEY_BYTES);
+    explicit_bzero(server_key, sizeof server_key);
     return made;
 }
 
@@ -90,10 +116,10 @@ void scram_verifier_mock(const char *user, const unsigned char secret[32], struc
 
     memset(out, 0, sizeof *out);
     out->iterations = SCRAM_ITERATIONS_DEFAULT;
-    out->salt_bytes = SALT_BYTES;
+    out->salt_bytes = SCRAM_SALT_BYTES;
     CHECK(scram_hmac(secret, user, strlen(user), salt));
     CHECK(scram_hmac(salt, "mock stored key", 15, out->stored_key));
     CHECK(scram_hmac(salt, "mock server key", 15, out->server_key));
-    memcpy(out->salt, salt, SALT_BYTES);
+    memcpy(out->salt, salt, SCRAM_SALT_BYTES);
     explicit_bzero(salt, sizeof salt);
 }

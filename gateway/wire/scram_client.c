@@ -14,12 +14,13 @@
 #include "gateway/wire/scram_parts.h"
 #include "gateway/wire/write.h"
 
-/* In front of the nonce: the base64 of "n,,", which is what the first message began with. */
-static const char final_start[] = "c=biws,r=", proof_start[] = ",p=";
+static const char binding_start[] = "c=", nonce_start[] = ",r=", proof_start[] = ",p=";
 
+/* What of the final message is not nonce, when its binding data is as long as can be. */
 enum { NONCE_BYTES = 18,
-       NONCE_MAX_BYTES = SCRAM_MESSAGE_MAX_BYTES - sizeof final_start - sizeof proof_start
-                         - BASE64_ROOM(SCRAM_KEY_BYTES) + 2 };
+       FRAME_BYTES = sizeof binding_start + sizeof nonce_start + sizeof proof_start - 3
+                     + SCRAM_BINDING_TEXT_ROOM - 1 + BASE64_ROOM(SCRAM_KEY_BYTES) - 1,
+       NONCE_MAX_BYTES = SCRAM_MESSAGE_MAX_BYTES - 1 - FRAME_BYTES };
 
 /* What the server's first message says. */
 struct challenge {
@@ -39,15 +40,31 @@ static bool library_failed(struct fault *fault)
     return fault_set(fault, "XX000", "the cryptographic library could not compute a SCRAM signature");
 }
 
+const char *scram_client_choose(struct scram_client *c, const void *list, size_t bytes)
+{
+    c->plus = c->binding.bytes > 0 && scram_offered(list, bytes, SCRAM_MECHANISM_PLUS);
+    if (c->plus)
+        return SCRAM_MECHANISM_PLUS;
+    return scram_offered(list, bytes, SCRAM_MECHANISM) ? SCRAM_MECHANISM : NULL;
+}
+
+/* 'y' lets a server that did offer PLUS notice that its offer was taken away. */
+static char flag_of(const struct scram_client *c)
+{
+    return c->plus ? 'p' : c->binding.bytes > 0 ? 'y' : 'n';
+}
+
 void scram_client_first(struct scram_client *c, struct builder *out)
 {
+    const char *header = scram_gs2_header(flag_of(c));
     unsigned char random[NONCE_BYTES];
 
+    CHECK(c->binding.bytes <= SCRAM_BINDING_MAX_BYTES && (!c->plus || c->binding.bytes > 0));
     random_fill(random, sizeof random);
     base64_encode(random, sizeof random, c->nonce, sizeof c->nonce);
     snprintf(c->client_first_bare, sizeof c->client_first_bare, "n=,r=%s", c->nonce);
     c->proof_sent = false;
-    builder_bytes(out, "n,,", 3);
+    builder_bytes(out, header, strlen(header));
     builder_bytes(out, c->client_first_bare, strlen(c->client_first_bare));
     CHECK(builder_ok(out));
 }
@@ -107,20 +124,31 @@ static bool proof_make(struct scram_client *c, const struct scram_exchange *e, u
     return made;
 }
 
-/* c=biws,r=nonce,p=proof; the proof is of all that is in front of it. */
+/* c=binding,r=nonce; returns its length, which leaves room for the proof. */
+static size_t unproved_make(const struct scram_client *c, const struct scram_text *nonce, char *out)
+{
+    char *at = out;
+
+    CHECK(nonce->length <= NONCE_MAX_BYTES);
+    at = stpcpy(at, binding_start);
+    at += scram_binding_text(flag_of(c), &c->binding, at);
+    at = stpcpy(at, nonce_start);
+    memcpy(at, nonce->at, nonce->length);
+    return (size_t)(at - out) + nonce->length;
+}
+
+/* c=binding,r=nonce,p=proof; the proof is of all that is in front of it. */
 static bool final_make(struct scram_client *c, const void *message, size_t bytes,
                        const struct scram_text *nonce, struct builder *out)
 {
     char server_first[SCRAM_MESSAGE_MAX_BYTES], unproved[SCRAM_MESSAGE_MAX_BYTES];
-    size_t length = sizeof final_start - 1 + nonce->length;
+    size_t length = unproved_make(c, nonce, unproved);
     char proof_text[BASE64_ROOM(SCRAM_KEY_BYTES)];
     unsigned char proof[SCRAM_KEY_BYTES];
     struct scram_exchange exchange;
 
     memcpy(server_first, message, bytes);
     server_first[bytes] = '\0';
-    memcpy(unproved, final_start, sizeof final_start - 1);
-    memcpy(unproved + sizeof final_start - 1, nonce->at, nonce->length);
     scram_exchange_join(&exchange, c->client_first_bare, server_first, unproved, length);
     if (!proof_make(c, &exchange, proof))
         return false;

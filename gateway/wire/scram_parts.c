@@ -3,25 +3,60 @@
 #include "gateway/wire/scram_parts.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
+#include <openssl/params.h>
 
 #include "gateway/base/check.h"
 
+/* Looking an algorithm up by its name costs OpenSSL more than using it, so that is done once: `hmac` is
+ * copied for each use. Read only after `once`; NULL when the library failed. */
+static EVP_MD *sha256;
+static EVP_MAC_CTX *hmac;
+
+static void algorithms_find(void)
+{
+    const unsigned char no_key[SCRAM_KEY_BYTES] = {0};
+    char name[] = "SHA256";
+    const OSSL_PARAM digest[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+                                 OSSL_PARAM_construct_end()};
+    EVP_MAC *method = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+    sha256 = EVP_MD_fetch(NULL, name, NULL);
+    hmac = method == NULL ? NULL : EVP_MAC_CTX_new(method);
+    EVP_MAC_free(method);
+    if (hmac == NULL || EVP_MAC_init(hmac, no_key, sizeof no_key, digest) == 1)
+        return;
+    EVP_MAC_CTX_free(hmac);
+    hmac = NULL;
+}
+
+static bool algorithms_found(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, algorithms_find);
+    return sha256 != NULL && hmac != NULL;
+}
+
 bool scram_hmac(const unsigned char *key, const void *text, size_t length, unsigned char *out)
 {
-    unsigned made = 0;
+    EVP_MAC_CTX *context = algorithms_found() ? EVP_MAC_CTX_dup(hmac) : NULL;
+    size_t made = 0;
+    bool done = context != NULL && EVP_MAC_init(context, key, SCRAM_KEY_BYTES, NULL) == 1
+                && EVP_MAC_update(context, text, length) == 1
+                && EVP_MAC_final(context, out, &made, SCRAM_KEY_BYTES) == 1;
 
-    return HMAC(EVP_sha256(), key, SCRAM_KEY_BYTES, text, length, out, &made) != NULL
-           && made == SCRAM_KEY_BYTES;
+    EVP_MAC_CTX_free(context);
+    return done && made == SCRAM_KEY_BYTES;
 }
 
 bool scram_stored_key(const unsigned char *client_key, unsigned char *stored_key)
 {
-    return SHA256(client_key, SCRAM_KEY_BYTES, stored_key) != NULL;
+    return algorithms_found() && EVP_Digest(client_key, SCRAM_KEY_BYTES, stored_key, NULL, sha256, NULL) == 1;
 }
 
 bool scram_keys(const char *password, const unsigned char *salt, size_t salt_bytes, int iterations,

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "gateway/wire/base64.h"
 #include "gateway/wire/scram.h"
 
 /* HMAC-SHA-256 with a key of SCRAM_KEY_BYTES. False when the cryptographic library fails, as for all here. */
@@ -14,6 +15,15 @@ bool scram_stored_key(const unsigned char *client_key, unsigned char *stored_key
 /* ClientKey and ServerKey of a password. */
 bool scram_keys(const char *password, const unsigned char *salt, size_t salt_bytes, int iterations,
                 unsigned char *client_key, unsigned char *server_key);
+
+/* What the first message begins with for the flag 'n', 'y' or 'p': flag, binding type, no authorization
+ * identity. */
+const char *scram_gs2_header(char flag);
+/* The value of attribute "c": the base64 of that header and, for 'p', of the binding data. Returns its
+ * length; out has SCRAM_BINDING_TEXT_ROOM bytes. */
+enum { SCRAM_BINDING_INPUT_BYTES = sizeof "p=tls-server-end-point,," - 1 + SCRAM_BINDING_MAX_BYTES,
+       SCRAM_BINDING_TEXT_ROOM = BASE64_ROOM(SCRAM_BINDING_INPUT_BYTES) };
+size_t scram_binding_text(char flag, const struct scram_binding *binding, char *out);
 
 /* client-first-bare, server-first and client-final-without-proof, of which both signatures are made. */
 struct scram_exchange {

@@ -26,23 +26,54 @@ static bool library_failed(struct fault *fault)
     return fault_set(fault, "XX000", "the cryptographic library could not compute a SCRAM signature");
 }
 
-/* "n,," or "y,,": no channel binding, no authorization identity. Leaves the message at client-first-bare. */
-static bool header_read(struct scram_server *s, struct scram_message *m, struct fault *fault)
+bool scram_server_choose(struct scram_server *s, const char *mechanism, struct fault *fault)
 {
-    if (m->at[0] == 'p') {
+    s->plus = s->binding.bytes > 0 && strcmp(mechanism, SCRAM_MECHANISM_PLUS) == 0;
+    if (s->plus || strcmp(mechanism, SCRAM_MECHANISM) == 0)
+        return true;
+    return fault_set(fault, "08P01", "the client chose a SASL mechanism that was not offered to it");
+}
+
+/* The flag must fit the mechanism. A client that could bind says 'y' when it saw no offer to: if there was
+ * one, somebody took it out of the list. */
+static bool flag_judge(const struct scram_server *s, char flag, struct fault *fault)
+{
+    if (flag != 'n' && flag != 'y' && flag != 'p')
+        return malformed(fault, "it must begin with the channel binding flag n, y or p");
+    if (flag == 'p' && s->binding.bytes == 0) {
         fault_set(fault, "0A000", "the client requires SCRAM channel binding, which was not offered to it");
         return fault_hint(fault, "Connect with channel_binding=prefer or channel_binding=disable.");
     }
-    if (m->at[0] != 'n' && m->at[0] != 'y')
-        return malformed(fault, "it must begin with the channel binding flag n or y");
-    if (m->end - m->at < 3 || m->at[1] != ',')
-        return malformed(fault, "a comma was expected after the channel binding flag");
-    if (m->at[2] == 'a')
+    if (flag == 'p' && !s->plus)
+        return malformed(fault, "it has channel binding, but SCRAM-SHA-256-PLUS was not chosen");
+    if (flag != 'p' && s->plus)
+        return malformed(fault, "it has no channel binding, which SCRAM-SHA-256-PLUS was chosen for");
+    if (flag == 'n' || flag == 'p' || s->binding.bytes == 0)
+        return true;
+    fault_set(fault, "28000", "SCRAM channel binding was offered, but the offer did not reach the client, "
+              "which could have taken it");
+    return fault_hint(fault, "Something between the client and pgsluice answers in its place: let the client "
+                      "connect directly, or look who listens there.");
+}
+
+/* Flag, binding type, no authorization identity. Leaves the message at client-first-bare. */
+static bool header_read(struct scram_server *s, struct scram_message *m, struct fault *fault)
+{
+    char flag = m->at[0];
+    const char *header = scram_gs2_header(flag);
+    size_t start = strlen(header) - 1;
+
+    if (!flag_judge(s, flag, fault))
+        return false;
+    if ((size_t)(m->end - m->at) <= start || memcmp(m->at, header, start) != 0)
+        return malformed(fault, flag == 'p' ? "channel binding of type tls-server-end-point was expected"
+                                            : "a comma was expected after the channel binding flag");
+    if (m->at[start] == 'a')
         return fault_set(fault, "0A000", "client uses authorization identity, but it is not supported");
-    if (m->at[2] != ',')
+    if (m->at[start] != ',')
         return malformed(fault, "an empty authorization identity was expected");
-    s->gs2_header = m->at[0];
-    m->at += 3;
+    s->gs2_header = flag;
+    m->at += start + 1;
     return true;
 }
 
@@ -92,6 +123,7 @@ bool scram_server_first(struct scram_server *s, const void *message, size_t byte
     struct scram_message m;
     struct scram_text nonce;
 
+    CHECK(s->binding.bytes <= SCRAM_BINDING_MAX_BYTES && (!s->plus || s->binding.bytes > 0));
     if (s->nonce[0] != '\0')
         return malformed(fault, "the first message came twice");
     if (!scram_message_open(&m, message, bytes))
@@ -112,7 +144,24 @@ static bool text_equals(const struct scram_text *text, const char *expected)
     return text->length == strlen(expected) && memcmp(text->at, expected, text->length) == 0;
 }
 
-/* c=header,r=nonce[,extensions],p=proof. *signed_bytes: how much of the message is in front of ",p=". */
+/* Attribute "c" repeats the header of the first message, and has the data of the TLS connection that the
+ * client is on: if that ends elsewhere than here, somebody passes the exchange on. */
+static bool binding_check(const struct scram_server *s, const struct scram_text *value, struct fault *fault)
+{
+    char expected[SCRAM_BINDING_TEXT_ROOM];
+    size_t length = scram_binding_text(s->gs2_header, &s->binding, expected);
+
+    if (value->length == length && CRYPTO_memcmp(value->at, expected, length) == 0)
+        return true;
+    if (s->gs2_header != 'p')
+        return malformed(fault, "attribute \"c\" is not the channel binding flag of the first message");
+    fault_set(fault, "28000", "SCRAM channel binding failed: the client's TLS connection is to another "
+              "certificate than pgsluice's");
+    return fault_hint(fault, "Something between the client and pgsluice ends TLS. If that is meant to be, "
+                      "as with a load balancer, the client needs channel_binding=disable.");
+}
+
+/* c=binding,r=nonce[,extensions],p=proof. *signed_bytes: how much of the message is in front of ",p=". */
 static bool final_read(const struct scram_server *s, struct scram_message *m, unsigned char *proof,
                        size_t *signed_bytes, struct fault *fault)
 {
@@ -123,8 +172,8 @@ static bool final_read(const struct scram_server *s, struct scram_message *m, un
 
     if (!scram_attribute(m, 'c', &value))
         return malformed(fault, "attribute \"c\" was expected");
-    if (!text_equals(&value, s->gs2_header == 'y' ? "eSws" : "biws"))
-        return malformed(fault, "attribute \"c\" is not the channel binding flag of the first message");
+    if (!binding_check(s, &value, fault))
+        return false;
     if (!scram_attribute(m, 'r', &value))
         return malformed(fault, "attribute \"r\" was expected");
     if (!text_equals(&value, s->nonce))

@@ -9,7 +9,7 @@
 #include "gateway/wire/frame.h"
 #include "gateway/wire/startup.h"
 
-enum { CODE_CANCEL = 80877102 };
+enum { CODE_CANCEL = 80877102, CODE_SSL = 80877103 };
 
 static const size_t NOTHING_OPEN = SIZE_MAX;
 
@@ -151,6 +151,13 @@ void write_startup(struct builder *b, uint16_t major, uint16_t minor,
         builder_string(b, parameters[i].value);
     }
     builder_u8(b, 0);
+    builder_end(b);
+}
+
+void write_ssl_request(struct builder *b)
+{
+    builder_begin(b, '\0');
+    builder_u32(b, CODE_SSL);
     builder_end(b);
 }
 

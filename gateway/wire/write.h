@@ -19,6 +19,11 @@ struct builder {
     bool overflowed;
 };
 
+/* The codes of the AuthenticationXXX messages. */
+enum {
+    ASK_OK = 0, ASK_CLEARTEXT = 3, ASK_MD5 = 5, ASK_SASL = 10, ASK_SASL_CONTINUE = 11, ASK_SASL_FINAL = 12
+};
+
 enum { WRITE_ERROR_ROOM = 1024 }; /* enough for write_error with any fault */
 
 void builder_init(struct builder *b, void *buffer, size_t room);
@@ -44,6 +49,7 @@ void write_ready(struct builder *b, char status);
 void write_error(struct builder *b, char type, const char *severity, const struct fault *fault);
 void write_startup(struct builder *b, uint16_t major, uint16_t minor,
                    const struct startup_parameter *parameters, size_t count);
+void write_ssl_request(struct builder *b);
 void write_cancel(struct builder *b, uint32_t pid, const void *key, size_t key_bytes);
 void write_query(struct builder *b, const char *sql);
 /* newest_minor: 2 for protocol 3.2; options: the _pq_. parameters that were not understood. */

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "gateway/auth/secret.h"
 #include "gateway/auth/users.h"
 #include "gateway/base/check.h"
 #include "gateway/base/fault.h"
@@ -26,9 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct user *user = users_find(users, name);
 
         if (user != NULL)
-            CHECK(strcmp(user->name, name) == 0 && (user->password == NULL || user->key != NULL));
-        if (user != NULL && user->password == NULL)
-            CHECK(user_verifier(user, &verifier) == (user->key != NULL));
+            CHECK(strcmp(user->name, name) == 0 && user->secret != NULL);
+        if (user != NULL && secret_kind(user->secret) != SECRET_PASSWORD)
+            CHECK(secret_verifier(user->secret, NULL, &verifier) ==
+                  (secret_kind(user->secret) == SECRET_SCRAM));
     }
     users_free(users);
     return 0;

@@ -109,7 +109,7 @@ static inline int open_engine(void **state)
 static inline int close_engine(void **state)
 {
     (void)state;
-    assert_int_equal(engine.block_count, engine.spare_count);
+    assert_int_equal(engine.stock.block_count, engine.stock.spare_count);
     stream_engine_close(&engine);
     ev_loop_destroy(loop);
     return 0;

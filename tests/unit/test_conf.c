@@ -149,8 +149,8 @@ static void all_problems_are_told_with_their_lines(void **state)
 static void unknown_groups_are_told(void **state)
 {
     (void)state;
-    REFUSED(CONFIG_BASE "tls = { a = 1; };\nbudget = { };\nhttp = { };\nworker = 2;\n",
-            "test.conf:4: tls: unknown group; this version has no such name, remove it",
+    REFUSED(CONFIG_BASE "shapes = { a = 1; };\nbudget = { };\nhttp = { };\nworker = 2;\n",
+            "test.conf:4: shapes: unknown group; this version has no such name, remove it",
             "test.conf:5: budget: unknown", "test.conf:6: http: unknown group",
             "test.conf:7: worker: unknown setting; did you mean \"workers\"?");
 }
@@ -227,8 +227,23 @@ static void authentication_is_checked(void **state)
                                                                       "\"scram-sha-256\"");
     REFUSED(CONFIG_BASE "auth = { auth_file = \"no-such\"; };", "test.conf:4: auth_file in auth: expected a "
                                                                 "file");
-    REFUSED(CONFIG_BASE "auth = { auth_type = \"md5\"; auth_file = \"/\"; };",
+    REFUSED(CONFIG_BASE "auth = { auth_type = \"sha1\"; auth_file = \"/\"; };",
             "auth_type in auth: expected one of", "auth_file in auth: expected a regular file");
+}
+
+static void encryption_is_checked(void **state)
+{
+    (void)state;
+    REFUSED(CONFIG_BASE "tls = { server_tls_sslmode = \"verify-ca\"; };",
+            "test.conf:4: server_tls_sslmode in tls: \"verify-ca\" with the system's authorities");
+    REFUSED(CONFIG_BASE "tls = { client_tls_sslmode = \"require\"; };",
+            "client_tls_sslmode in tls: \"require\" needs a certificate; add client_tls_key_file");
+    REFUSED(CONFIG_BASE "tls = { server_tls_negotiation = \"direct\"; };",
+            "server_tls_negotiation in tls: \"direct\" cannot fall back");
+    REFUSED(CONFIG_BASE "tls = { client_tls_key_file = \"no-such\"; };",
+            "client_tls_key_file in tls: expected a file that can be read", "a key needs its certificate");
+    REFUSED(CONFIG_BASE "auth = { auth_type = \"cert\"; };", "\"cert\" checks the certificates of clients");
+    REFUSED(CONFIG_BASE "auth = { auth_type = \"hba\"; };", "\"hba\" goes by a file of rules");
 }
 
 static void syntax_errors_have_a_line(void **state)
@@ -311,6 +326,7 @@ int main(void)
         cmocka_unit_test(names_are_unique_and_plain),
         cmocka_unit_test(routes_are_checked),
         cmocka_unit_test(authentication_is_checked),
+        cmocka_unit_test(encryption_is_checked),
         cmocka_unit_test(syntax_errors_have_a_line),
         cmocka_unit_test(includes_keep_their_file_and_line),
         cmocka_unit_test(odd_files_are_refused_and_never_wait),

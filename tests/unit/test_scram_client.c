@@ -56,42 +56,59 @@ static void the_client_gives_the_proof_of_the_rfc(void **state)
     assert_true(scram_client_verify(&c, TEXT(rfc_server_final), &fault));
 }
 
+/* A `@` stands for our nonce. */
+static const char *const bad_challenges[] = {
+    "",
+    "r",
+    "r=",
+    "r=@",
+    "r=@x",
+    "r=@x,s=",
+    "r=@x,s=,i=1",
+    "r=@x,s=AAAA",
+    "r=@x,s=AAAA,",
+    "r=@x,s=AAAA,i=",
+    "r=@x,s=AAAA,i=0",
+    "r=@x,s=AAAA,i=-1",
+    "r=@x,s=AAAA,i=100001",
+    "r=@x,s=AAAA,i=2147483647",
+    "r=@x,s=AAAA,i=4294967297",
+    "r=@x,s=AAAA,i=1x",
+    "r=x@x,s=AAAA,i=1",
+    "r=@,s=AAAA,i=1",
+    "s=AAAA,r=@x,i=1",
+    "r=@x,s=AAA,i=1",
+    "r=@x,i=1,s=AAAA",
+    "m=1,r=@x,s=AAAA,i=1",
+    "r=@x,s=AAAA,i=1,",
+    "e=other-error",
+    "r=@x,r=@x,s=AAAA,i=1",
+    "r=@x,s=AAAA,s=AAAA,i=1",
+    "r=@x,s=AAAA,i=2147483648",
+    "r=@x,s=AAAA,i=99999999999",
+    "r=@x,s=AAAA,i=18446744073709551617",
+    "r=@x,s=AAAA,i=+1",
+    "r=@x,s=AAAA,i= 1",
+    "r=@x,s=AAAA,i=0x10",
+    "r=@x,s=A===,i=1",
+    "r=@x,s=AAB=,i=1",
+    "r=@x,s=AA=A,i=1",
+    "r=@x,s=AAA\n,i=1",
+    "r=@x,s=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,i=1",
+    "r=@x\x7f,s=AAAA,i=1",
+    ",r=@x,s=AAAA,i=1",
+    "r=@x,,s=AAAA,i=1",
+};
+
 static void challenges_of_servers_that_are_refused(void **state)
 {
-    static const char *const bad[] = {
-        "",
-        "r",
-        "r=",
-        "r=@",
-        "r=@x",
-        "r=@x,s=",
-        "r=@x,s=,i=1",
-        "r=@x,s=AAAA",
-        "r=@x,s=AAAA,",
-        "r=@x,s=AAAA,i=",
-        "r=@x,s=AAAA,i=0",
-        "r=@x,s=AAAA,i=-1",
-        "r=@x,s=AAAA,i=100001",
-        "r=@x,s=AAAA,i=2147483647",
-        "r=@x,s=AAAA,i=4294967297",
-        "r=@x,s=AAAA,i=1x",
-        "r=x@x,s=AAAA,i=1",
-        "r=@,s=AAAA,i=1",
-        "s=AAAA,r=@x,i=1",
-        "r=@x,s=AAA,i=1",
-        "r=@x,i=1,s=AAAA",
-        "m=1,r=@x,s=AAAA,i=1",
-        "r=@x,s=AAAA,i=1,",
-        "e=other-error",
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof bad_challenges / sizeof *bad_challenges; i++) {
         struct scram_client c = rfc_client();
         char message[1000];
         size_t used = 0;
 
-        for (const char *from = bad[i]; *from != '\0'; from++) {
+        for (const char *from = bad_challenges[i]; *from != '\0'; from++) {
             if (*from == '@')
                 used += (size_t)sprintf(message + used, "%s", c.nonce);
             else
@@ -100,6 +117,22 @@ static void challenges_of_servers_that_are_refused(void **state)
         assert_false(scram_client_final(&c, message, used, fresh(SCRAM_MESSAGE_MAX_BYTES), &fault));
         assert_int_equal(out.used, 0);
         assert_false(scram_client_verify(&c, TEXT(rfc_server_final), &fault));
+    }
+}
+
+static void zero_bytes_in_challenges_are_refused(void **state)
+{
+    static const char whole[] = "r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=1";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof whole; i++) {
+        struct scram_client c = rfc_client();
+        char message[sizeof whole];
+
+        memcpy(message, whole, sizeof whole);
+        message[i] = '\0';
+        assert_false(scram_client_final(&c, message, sizeof whole, fresh(SCRAM_MESSAGE_MAX_BYTES), &fault));
+        assert_string_equal(fault.sqlstate, "08P01");
     }
 }
 
@@ -124,6 +157,8 @@ static void long_nonces_of_servers_are_refused(void **state)
         (void)challenge_with_nonce(more);
     assert_false(challenge_with_nonce(2100));
     assert_false(challenge_with_nonce(60000));
+    assert_true(challenge_with_nonce(1855));
+    assert_false(challenge_with_nonce(1856));
 }
 
 static void a_server_without_the_password_is_not_believed(void **state)
@@ -155,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_client_gives_the_proof_of_the_rfc),
         cmocka_unit_test(challenges_of_servers_that_are_refused),
+        cmocka_unit_test(zero_bytes_in_challenges_are_refused),
         cmocka_unit_test(long_nonces_of_servers_are_refused),
         cmocka_unit_test(a_server_without_the_password_is_not_believed),
         cmocka_unit_test(a_second_challenge_gets_no_second_proof),

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * direct_connect - the server side of a direct session until the startup packet is sent: where, encrypted or
+ * not, with what packet, and why it failed. */
+#include <errno.h>
+#include <string.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/fault.h"
+#include "gateway/base/log.h"
+#include "gateway/client.h"
+#include "gateway/direct_login.h"
+#include "gateway/gateway.h"
+#include "gateway/login.h"
+#include "gateway/net/socket.h"
+#include "gateway/wire/write.h"
+#include "gateway/worker.h"
+
+static void begin_session(struct direct *direct)
+{
+    direct->begun = true;
+    stream_send(&direct->server, direct->packet, direct->packet_bytes);
+    stream_resume(&direct->client->stream);
+}
+
+struct upstream *direct_upstream(const struct client *client)
+{
+    return upstreams_find(client->generation->upstreams, client->verdict.route->upstream);
+}
+
+void direct_tls_answer(struct direct *direct, const unsigned char *bytes, size_t length)
+{
+    struct fault fault;
+
+    switch (encrypt_received(&direct->encryption, &direct->server, direct_upstream(direct->client), bytes,
+                             length)) {
+    case ENCRYPT_READY:
+        begin_session(direct);
+        return;
+    case ENCRYPT_WAITS:
+        return;
+    case ENCRYPT_FAILED:
+        encrypt_fault(&direct->encryption, bytes, length, &fault);
+        client_refuse(direct->client, &fault);
+        return;
+    }
+}
+
+void direct_secured(struct stream *stream)
+{
+    begin_session(list_entry(stream, struct direct, server));
+}
+
+static void encrypt_server(struct direct *direct)
+{
+    struct fault fault;
+
+    direct->begun = false;
+    if (direct->unseen) {
+        direct->state = DIRECT_OPEN;
+        begin_session(direct);
+        return;
+    }
+    switch (encrypt_begin(&direct->encryption, &direct->server, direct_upstream(direct->client), &fault)) {
+    case ENCRYPT_READY:
+        begin_session(direct);
+        return;
+    case ENCRYPT_WAITS:
+        return;
+    case ENCRYPT_FAILED:
+        client_refuse(direct->client, &fault);
+        return;
+    }
+}
+
+bool direct_again(struct direct *direct)
+{
+    struct fault fault;
+    int fd;
+
+    if (direct->heard || !encrypt_again(&direct->encryption, &direct->server))
+        return false;
+    fd = socket_connect(&direct->encryption.place.address, &fault);
+    if (fd < 0)
+        return false;
+    stream_reopen(&direct->server, fd);
+    encrypt_server(direct);
+    return true;
+}
+
+void direct_explain_end(const struct direct *direct, int error, struct fault *fault)
+{
+    char where[ADDRESS_TEXT_BYTES];
+
+    address_print(&direct->encryption.place.address, where, sizeof where);
+    if (error == EPROTO) {
+        fault_set(fault, "28000", "could not connect to PostgreSQL at %s: %s", where,
+                  stream_failure(&direct->server));
+        fault_hint(fault, "Look at server_tls_sslmode, server_tls_ca_file and PostgreSQL's certificate.");
+        log_warn(direct->client->worker->thread.who, "client=%llu %s", (unsigned long long)direct->client->id,
+                 fault->message);
+        return;
+    }
+    fault_set(fault, "08001", "could not connect to PostgreSQL at %s: %s", where,
+              error == 0 ? "it closed the connection" : strerror(error));
+}
+
+void direct_connect(struct direct *direct)
+{
+    struct client *client = direct->client;
+    struct fault fault;
+    int fd = -1;
+
+    list_remove(&direct->link);
+    direct->encryption = (struct encryption){.plain_leg = client->stream.tls != NULL};
+    if (upstream_place(direct_upstream(client), direct->attempt, &direct->encryption.place, &fault))
+        fd = socket_connect(&direct->encryption.place.address, &fault);
+    if (fd < 0) {
+        client_refuse(client, &fault);
+        return;
+    }
+    direct->state = DIRECT_LOGIN;
+    direct->abandoned = false;
+    stream_open(&direct->server, &client->worker->engine, fd, &direct_server_events);
+    direct->server_open = true;
+    direct->opened_us = clock_now_us();
+    if (!direct->unseen)
+        list_append(&client->worker->openings, &direct->link);
+    encrypt_server(direct);
+}
+
+/* The client's own packet, with the route's settings that it does not set itself behind its parameters. */
+size_t direct_build_packet(const struct client *client, const unsigned char *packet, size_t bytes,
+                           unsigned char *out, size_t room)
+{
+    const struct startup *startup = &client->login->startup;
+    const struct pairs *settings = &client->verdict.route->settings;
+    struct startup_parameter parameters[2 * STARTUP_MAX_PARAMETERS];
+    struct builder builder;
+    size_t count = 0;
+
+    if (settings->count == 0 || client->verdict.route->mode != MODE_DIRECT) {
+        memcpy(out, packet, bytes);
+        return bytes;
+    }
+    for (size_t i = 0; i < startup->parameter_count; i++)
+        parameters[count++] = startup->parameters[i];
+    for (size_t i = 0; i < settings->count && count < 2 * STARTUP_MAX_PARAMETERS; i++)
+        if (startup_get(startup, settings->items[i].name) == NULL)
+            parameters[count++] =
+                (struct startup_parameter){settings->items[i].name, settings->items[i].value};
+    builder_init(&builder, out, room);
+    write_startup(&builder, startup->major, startup->minor, parameters, count);
+    return builder_ok(&builder) ? builder.used : 0;
+}
