@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """bench - pgsluice, PgBouncer and no proxy side by side on one private PostgreSQL.
 
-    bench.py [--rounds 5] [--seconds 3] [--workers N] [--only simple,extended,prepared,storm,duel,bulk,idle]
+    bench.py [--rounds 5] [--seconds 3] [--workers N]
+             [--only simple,extended,prepared,storm,duel,bulk,idle,logins,bulk-tls]
 
 Figures are medians over the rounds, ratios are medians of each round's ratio. Absolute figures mean little on a shared
 machine. Prints a table and writes build/bench.json.
@@ -19,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
 
 import measures  # noqa: E402
 from sandbox import BUILD, Sandbox, Trouble  # noqa: E402
-from targets import NAMES, POOL_SIZE, SCALE, start_targets  # noqa: E402
+from targets import NAMES, POOL_SIZE, SCALE, PasswordAccess, SecureAccess, start_targets  # noqa: E402
 
-PARTS = ("simple", "extended", "prepared", "storm", "duel", "bulk", "idle")
+PARTS = ("simple", "extended", "prepared", "storm", "duel", "bulk", "idle", "logins", "bulk-tls")
 
 
 class Book:
@@ -47,11 +48,11 @@ class Book:
                    "ratio": {other: self.ratio(row, other) for other in NAMES[1:]}, "rounds": row["rounds"]}
 
     def print(self):
-        print(f"\n{'measure':42} {'unit':8} {'pgsluice':>10} {'pgbouncer':>10} {'none':>10}"
+        print(f"\n{'measure':48} {'unit':8} {'pgsluice':>10} {'pgbouncer':>10} {'none':>10}"
               f" {'/pgbouncer':>11} {'/none':>7}")
         for row in self.summary():
             figures = "".join(f"{number(row['medians'].get(name)):>11}" for name in NAMES)
-            print(f"{row['measure']:42} {row['unit']:8}{figures} {ratio_text(row['ratio']['pgbouncer']):>11}"
+            print(f"{row['measure']:48} {row['unit']:8}{figures} {ratio_text(row['ratio']['pgbouncer']):>11}"
                   f" {ratio_text(row['ratio']['none']):>7}")
 
 
@@ -117,6 +118,39 @@ class Bench:
         self.book.enter(f"{self.options.idle} idle clients: memory", "B each", {n: f[0] for n, f in both.items()})
         self.book.enter("  kept after they left", "B each", {n: f[1] for n, f in both.items()})
 
+    def secure(self, access, measure):
+        """With a password and TLS, on servers of their own."""
+        sandbox, everyday, straight = Sandbox("bench-secure"), self.targets, self.sandbox
+        try:
+            self.targets, self.sandbox = start_targets(sandbox, self.options.workers, access)[0], sandbox
+            for turn in range(self.options.rounds):
+                measure(turn)
+        finally:
+            self.targets, self.sandbox = everyday, straight
+            sandbox.close()
+
+    def set_access(self, sslmode):
+        for target in self.targets.values():
+            target.access = f"{SecureAccess.conninfo} sslmode={sslmode}"
+
+    def enter_logins(self, turn):
+        """One query each."""
+        for name, sslmode in (("SCRAM", "disable"), ("SCRAM and TLS", "require")):
+            self.set_access(sslmode)
+            self.enter_alone(f"login by {name}, 8 clients", self.order(turn), 8, ["-S", "-C"])
+
+    def enter_password_logins(self, turn):
+        self.set_access("disable")
+        self.enter_alone("login by SCRAM, passwords in file", self.order(turn), 8, ["-S", "-C"])
+
+    def enter_bulk_tls(self, turn):
+        self.set_access("require")
+        self.gigabytes = self.gigabytes or measures.prepare_bulk(self.sandbox, self.targets["none"])
+        for port, targets in (("direct", self.order(turn)), ("pooled", self.proxies(turn))):
+            figures = measures.bulk(self.sandbox, targets, "COPY out", self.gigabytes, port == "pooled")
+            self.book.enter(f"bulk over TLS, COPY out, {port}: throughput", "MB/s", figures["throughput"])
+            self.book.enter(f"bulk over TLS, COPY out, {port}: proxy CPU", "s/GB", figures["cpu"])
+
     def save(self, path):
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({
@@ -149,6 +183,11 @@ def main(arguments):
         for turn in range(options.rounds):
             print(f"round {turn + 1} of {options.rounds}", flush=True)
             bench.round(turn)
+        if "logins" in options.only:
+            bench.secure(SecureAccess, bench.enter_logins)
+            bench.secure(PasswordAccess, bench.enter_password_logins)
+        if "bulk-tls" in options.only:
+            bench.secure(SecureAccess, bench.enter_bulk_tls)
         bench.book.print()
         print(f"\nagainst {bench.version}; {options.rounds} rounds of {options.seconds} s; pool of {POOL_SIZE}")
         bench.save(BUILD / "bench.json")

@@ -71,12 +71,12 @@ def prepare_bulk(sandbox, target):
     return (sandbox.directory / "bulk.copy").stat().st_size / 1e9
 
 
-def bulk(sandbox, targets, what, gigabytes):
-    """One bulk transfer through each: gigabytes per second, and the proxy's CPU seconds per gigabyte."""
+def bulk(sandbox, targets, what, gigabytes, pooled=False):
+    """One bulk transfer through each: megabytes per second, and the proxy's CPU seconds per gigabyte."""
     figures = {"throughput": {}, "cpu": {}}
     for target in targets:
         before, begun = target.cpu_seconds(), time.monotonic()
-        sandbox.run(*BULK[what], "-d", target.bulk())
+        sandbox.run(*BULK[what], "-d", target.conninfo() if pooled else target.bulk())
         figures["throughput"][target.name] = gigabytes * 1000 / (time.monotonic() - begun)
         if target.process:
             figures["cpu"][target.name] = (target.cpu_seconds() - before) / gigabytes

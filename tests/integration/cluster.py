@@ -57,9 +57,9 @@ create view many_items as select a.id, a.name from items a;
 
 
 class Cluster:
-    """One PostgreSQL server on 127.0.0.1; `settings` override the defaults above."""
+    """One PostgreSQL server on 127.0.0.1; `settings` override the defaults above, `hba` replaces the rules."""
 
-    def __init__(self, purpose="pg", settings=None, data_from=None):
+    def __init__(self, purpose="pg", settings=None, data_from=None, hba=HBA):
         self.host = "127.0.0.1"
         self.directory = programs.private_directory(purpose)
         self.data = self.directory / "data"
@@ -71,7 +71,7 @@ class Cluster:
                          "--no-locale", "--no-sync")
         else:
             data_from(self.data)
-        programs.write(self.data / "pg_hba.conf", HBA)
+        programs.write(self.data / "pg_hba.conf", hba)
         self.port = programs.free_port()
 
     def start(self):

@@ -31,8 +31,8 @@ def _keep(make_config):
     """A factory of gateways and what closes them all."""
     started = []
 
-    def factory(config=None, files=None, arguments=(), **options):
-        gateway = Gateway(config or make_config(**options), files=files, arguments=arguments)
+    def factory(config=None, files=None, arguments=(), environment=None, **options):
+        gateway = Gateway(config or make_config(**options), files=files, arguments=arguments, environment=environment)
         started.append(gateway)
         return gateway
 

@@ -22,6 +22,7 @@ BAD_SIGNS = ("CHECK failed", "ERROR: AddressSanitizer", "runtime error:", "WARNI
              "ERROR: LeakSanitizer", "stack smashing", "double free", "corrupted size")
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1:handle_abort=1",
+    "LSAN_OPTIONS": f"print_suppressions=0:suppressions={programs.ROOT}/tests/lsan.supp",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     "TSAN_OPTIONS": f"second_deadlock_stack=1:suppressions={programs.ROOT}/tests/tsan.supp",
 }
@@ -73,7 +74,7 @@ class Gateway:
 
     running = []
 
-    def __init__(self, config, files=None, arguments=(), nofile=8192):
+    def __init__(self, config, files=None, arguments=(), nofile=8192, environment=None):
         self.directory = programs.private_directory("gate")
         self.config = config
         self.config_path = self.directory / "pgsluice.conf"
@@ -85,7 +86,7 @@ class Gateway:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, nofile), hard), hard))
         self.process = programs.spawn(self.program, "serve", "-c", self.config_path, *arguments, log=self.log_path,
-                                      cwd=self.directory, **SANITIZERS)
+                                      cwd=self.directory, **SANITIZERS | (environment or {}))
         self.ended = False
         self.ports = {}
         self._wait_for_ports()

@@ -243,7 +243,7 @@ def test_no_secret_is_ever_logged(request, kind):
         assert secret not in log
     assert "SCRAM-SHA-256$" not in log
     for row in gateway.console("SHOW CONFIG", user="postgres") if kind == "relay" else []:
-        assert "secret" not in str(list(row.values()))
+        assert not [secret for secret in PASSWORDS.values() if secret in str(list(row.values()))]
 
 
 def test_the_operator_reads_the_true_reason(checked):
@@ -251,7 +251,7 @@ def test_the_operator_reads_the_true_reason(checked):
     refusal(checked, "alice", "wrong")
     programs.eventually(lambda: "mallory" in checked.log(), 3)
     lines = [line for line in checked.log().splitlines() if "mallory" in line]
-    assert any(re.search("unknown|no such|not in", line) for line in lines), lines
+    assert any(re.search("unknown user", line) for line in lines), lines
 
 
 def test_log_lines_cannot_be_forged_by_names(gateway):

@@ -10,17 +10,20 @@ import pytest
 
 import messages as m
 from rawpg import Closed, Refused, errors_of, rows_of
+from secure import tls_options
+from tlsraw import Tls, client_context
 
+pytest_plugins = ("secure_fixtures",)
 pytestmark = pytest.mark.flaky(reruns=0)  # a mixed answer is never forgiven
 
 SECONDS = float(os.environ.get("CROSSTALK_SECONDS", "12"))
 
 
 class Player:
-    """One client in a loop. Every request carries a tag that no other request has."""
+    """One client in a loop. Every request carries a tag that no other request has. `enter` makes a raw client."""
 
-    def __init__(self, gateway, number, seed):
-        self.gateway, self.number = gateway, number
+    def __init__(self, enter, number, seed):
+        self.enter, self.number = enter, number
         self.dice = random.Random(f"{seed}/{number}")
         self.client, self.serial, self.names = None, 0, {}
         self.findings, self.replies = [], 0
@@ -38,7 +41,8 @@ class Player:
         while time.monotonic() < deadline and not self.findings:
             try:
                 if self.client is None:
-                    self.client, self.names = self.gateway.login(application_name=f"player {self.number}"), {}
+                    self.client, self.names = self.enter(), {}
+                    self.client.login("app", "app", application_name=f"player {self.number}")
                 getattr(self, self.dice.choice(OPERATIONS))()
             except (Closed, Refused, OSError, AssertionError) as trouble:
                 self.findings.append(f"client {self.number}: {trouble!r}")
@@ -181,12 +185,10 @@ RARE = ["pipeline_error", "notice", "error", "copy_out", "copy_in", "copy_error"
 OPERATIONS = COMMON + RARE
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers, size, players", [(4, 4, 24)])
-def test_no_reply_reaches_another_client(gateway, postgres, workers, size, players):
-    pool = gateway(pool=size, workers=workers, defaults={"max_prepared_statements": 3, "query_wait_timeout": "60s"})
+def play(enter, players):
+    """Everybody at once for SECONDS; what they found."""
     seed = int(os.environ.get("CROSSTALK_SEED", "20261121"))
-    everyone = [Player(pool, number, seed) for number in range(players)]
+    everyone = [Player(enter, number, seed) for number in range(players)]
     deadline = time.monotonic() + SECONDS
     threads = [threading.Thread(target=player.run, args=(deadline,), daemon=True) for player in everyone]
     for thread in threads:
@@ -197,8 +199,32 @@ def test_no_reply_reaches_another_client(gateway, postgres, workers, size, playe
     findings = [finding for player in everyone for finding in player.findings]
     assert not findings, f"seed {seed}: {findings[:5]}"
     assert sum(player.replies for player in everyone) > 1000
-    postgres.quiet("state like 'idle in transaction%'")
-    assert postgres.value("select count(*) from marks where client < 0") == 0
+
+
+def left_clean(cluster):
+    cluster.quiet("state like 'idle in transaction%'")
+    assert cluster.value("select count(*) from marks where client < 0") == 0
+
+
+CROWDED = {"max_prepared_statements": 3, "query_wait_timeout": "60s"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers, size, players", [(4, 4, 24)])
+def test_no_reply_reaches_another_client(gateway, postgres, workers, size, players):
+    pool = gateway(pool=size, workers=workers, defaults=CROWDED)
+    play(pool.raw, players)
+    left_clean(postgres)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers, size, players", [(4, 4, 24)])
+def test_no_reply_reaches_another_client_over_tls(gateway, secure, certificates, workers, size, players):
+    pool = gateway(upstream=secure.port, pool=size, workers=workers, defaults=CROWDED,
+                   tls=tls_options(certificates, client="require", server="require"))
+    context = client_context()
+    play(lambda: Tls(pool.pooled, context), players)
+    left_clean(secure)
 
 
 def test_the_judge_would_notice_a_foreign_reply():
