@@ -27,22 +27,21 @@ struct upstream *direct_upstream(const struct client *client)
     return upstreams_find(client->generation->upstreams, client->verdict.route->upstream);
 }
 
+static void go_on(struct direct *direct, enum encrypt_step step, const struct fault *fault)
+{
+    if (step == ENCRYPT_READY)
+        begin_session(direct);
+    else if (step == ENCRYPT_FAILED)
+        client_refuse(direct->client, fault);
+}
+
 void direct_tls_answer(struct direct *direct, const unsigned char *bytes, size_t length)
 {
+    struct upstream *upstream = direct_upstream(direct->client);
     struct fault fault;
 
-    switch (encrypt_received(&direct->encryption, &direct->server, direct_upstream(direct->client), bytes,
-                             length)) {
-    case ENCRYPT_READY:
-        begin_session(direct);
-        return;
-    case ENCRYPT_WAITS:
-        return;
-    case ENCRYPT_FAILED:
-        encrypt_fault(&direct->encryption, bytes, length, &fault);
-        client_refuse(direct->client, &fault);
-        return;
-    }
+    go_on(direct, encrypt_received(&direct->encryption, &direct->server, upstream, bytes, length, &fault),
+          &fault);
 }
 
 void direct_secured(struct stream *stream)
@@ -60,16 +59,9 @@ static void encrypt_server(struct direct *direct)
         begin_session(direct);
         return;
     }
-    switch (encrypt_begin(&direct->encryption, &direct->server, direct_upstream(direct->client), &fault)) {
-    case ENCRYPT_READY:
-        begin_session(direct);
-        return;
-    case ENCRYPT_WAITS:
-        return;
-    case ENCRYPT_FAILED:
-        client_refuse(direct->client, &fault);
-        return;
-    }
+    go_on(direct,
+          encrypt_begin(&direct->encryption, &direct->server, direct_upstream(direct->client), &fault),
+          &fault);
 }
 
 bool direct_again(struct direct *direct)

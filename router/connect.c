@@ -40,22 +40,22 @@ static void send_startup(struct server *server)
     server_login_fail(server, &fault, NULL, 0);
 }
 
+static void go_on(struct server *server, enum encrypt_step step, const struct fault *fault)
+{
+    if (step == ENCRYPT_READY)
+        send_startup(server);
+    else if (step == ENCRYPT_FAILED)
+        server_login_fail(server, fault, NULL, 0);
+}
+
 /* The connection is there: whatever comes before the startup packet, then that. */
 static void begin_session(struct server *server)
 {
-    struct server_login *login = server->login;
     struct fault fault;
 
-    switch (encrypt_begin(&login->encryption, &server->stream, server->shard->pool->upstream, &fault)) {
-    case ENCRYPT_READY:
-        send_startup(server);
-        return;
-    case ENCRYPT_WAITS:
-        return;
-    case ENCRYPT_FAILED:
-        server_login_fail(server, &fault, NULL, 0);
-        return;
-    }
+    go_on(server,
+          encrypt_begin(&server->login->encryption, &server->stream, server->shard->pool->upstream, &fault),
+          &fault);
 }
 
 /* Once more to the same place, with TLS or without, where server_tls_sslmode leaves both. */
@@ -76,20 +76,12 @@ bool connect_again(struct server *server)
 
 static void on_tls_answer(struct server *server, const unsigned char *bytes, size_t length)
 {
-    struct encryption *encryption = &server->login->encryption;
     struct fault fault;
 
-    switch (encrypt_received(encryption, &server->stream, server->shard->pool->upstream, bytes, length)) {
-    case ENCRYPT_READY:
-        send_startup(server);
-        return;
-    case ENCRYPT_WAITS:
-        return;
-    case ENCRYPT_FAILED:
-        encrypt_fault(encryption, bytes, length, &fault);
-        server_login_fail(server, &fault, NULL, 0);
-        return;
-    }
+    go_on(server,
+          encrypt_received(&server->login->encryption, &server->stream, server->shard->pool->upstream, bytes,
+                           length, &fault),
+          &fault);
 }
 
 /* Both sides of SCRAM know the certificate that PostgreSQL showed. */

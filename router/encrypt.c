@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "gateway/base/check.h"
 #include "gateway/base/fault.h"
 #include "gateway/wire/startup.h"
 #include "gateway/wire/write.h"
@@ -40,7 +41,7 @@ static bool wants_tls(const struct encryption *encryption)
 }
 
 static enum encrypt_step start_tls(struct encryption *encryption, struct stream *stream,
-                                   const struct upstream_tls *wish)
+                                   const struct upstream_tls *wish, struct fault *fault)
 {
     struct host *host = encryption->place.host;
     struct tls_target target = {.name = host->name,
@@ -51,8 +52,10 @@ static enum encrypt_step start_tls(struct encryption *encryption, struct stream 
                                 .session = &host->session};
     struct tls *tls = wish->context == NULL ? NULL : tls_connect(wish->context, &target);
 
-    if (tls == NULL)
+    if (tls == NULL) {
+        fault_set(fault, "08001", "TLS with PostgreSQL could not begin: out of memory");
         return ENCRYPT_FAILED;
+    }
     stream_secure(stream, tls, NULL, 0);
     return ENCRYPT_WAITS;
 }
@@ -82,37 +85,16 @@ enum encrypt_step encrypt_begin(struct encryption *encryption, struct stream *st
         encryption->without_tls = true;
     } else {
         encryption->with_tls = true;
-        step = wish.negotiation == TLS_DIRECT ? start_tls(encryption, stream, &wish)
+        step = wish.negotiation == TLS_DIRECT ? start_tls(encryption, stream, &wish, fault)
                                               : ask_for_tls(encryption, stream);
     }
-    if (step == ENCRYPT_FAILED)
-        fault_set(fault, "08001", "TLS with PostgreSQL could not begin: out of memory");
     tls_context_release(wish.context);
     return step;
 }
 
-enum encrypt_step encrypt_received(struct encryption *encryption, struct stream *stream,
-                                   struct upstream *upstream, const unsigned char *bytes, size_t length)
-{
-    enum encrypt_step step = ENCRYPT_FAILED;
-    struct upstream_tls wish;
-
-    if (!encryption->asked)
-        return ENCRYPT_FAILED;
-    encryption->asked = false;
-    if (length == 1 && bytes[0] == 'S') {
-        upstream_get_tls(upstream, &wish);
-        step = start_tls(encryption, stream, &wish);
-        tls_context_release(wish.context);
-    } else if (length == 1 && bytes[0] == 'N' && encryption->mode <= SSLMODE_PREFER) {
-        encryption->without_tls = true;
-        step = ENCRYPT_READY;
-    }
-    return step;
-}
-
-void encrypt_fault(const struct encryption *encryption, const unsigned char *bytes, size_t length,
-                   struct fault *fault)
+/* Why PostgreSQL's answer to SSLRequest will not do; its own words are not believed. */
+static void explain_answer(const struct encryption *encryption, const unsigned char *bytes, size_t length,
+                           struct fault *fault)
 {
     char where[ADDRESS_TEXT_BYTES];
 
@@ -127,6 +109,29 @@ void encrypt_fault(const struct encryption *encryption, const unsigned char *byt
     } else {
         fault_set(fault, "08P01", "the server at %s did not answer whether it offers TLS", where);
     }
+}
+
+enum encrypt_step encrypt_received(struct encryption *encryption, struct stream *stream,
+                                   struct upstream *upstream, const unsigned char *bytes, size_t length,
+                                   struct fault *fault)
+{
+    enum encrypt_step step;
+    struct upstream_tls wish;
+
+    CHECK(encryption->asked);
+    encryption->asked = false;
+    if (length == 1 && bytes[0] == 'S') {
+        upstream_get_tls(upstream, &wish);
+        step = start_tls(encryption, stream, &wish, fault);
+        tls_context_release(wish.context);
+        return step;
+    }
+    if (length == 1 && bytes[0] == 'N' && encryption->mode <= SSLMODE_PREFER) {
+        encryption->without_tls = true;
+        return ENCRYPT_READY;
+    }
+    explain_answer(encryption, bytes, length, fault);
+    return ENCRYPT_FAILED;
 }
 
 bool encrypt_again(struct encryption *encryption, const struct stream *stream)

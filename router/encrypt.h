@@ -31,12 +31,10 @@ struct encryption {
 enum encrypt_step encrypt_begin(struct encryption *encryption, struct stream *stream,
                                 struct upstream *upstream, struct fault *fault);
 
-/* While it waits: what PostgreSQL said; all of it is used up. */
+/* While `asked`: what PostgreSQL said; all of it is used up. */
 enum encrypt_step encrypt_received(struct encryption *encryption, struct stream *stream,
-                                   struct upstream *upstream, const unsigned char *bytes, size_t length);
-/* The sentence for the step ENCRYPT_FAILED of encrypt_received. */
-void encrypt_fault(const struct encryption *encryption, const unsigned char *bytes, size_t length,
-                   struct fault *fault);
+                                   struct upstream *upstream, const unsigned char *bytes, size_t length,
+                                   struct fault *fault);
 
 /* Before PostgreSQL accepted the login, the connection failed, or PostgreSQL refused it: whether sslmode
  * allow or prefer leave another way, which the next encrypt_begin goes. */
