@@ -2,6 +2,7 @@
 """test_backup - pgsluice-backup against a real PostgreSQL: a backup is whole, proved and found again, or it is not there."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -344,6 +345,18 @@ def test_a_stopped_run_cleans_up(server, runner, number):
     runner.run()
 
 
+def is_free(directory):
+    """Whether nobody holds the lock of a scratch directory any more: the killed runner's last child may a little."""
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(held)
+    return True
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_verification_leaves_no_scratch_server(runner, number):
     label = runner.run()
@@ -352,6 +365,7 @@ def test_a_stopped_verification_leaves_no_scratch_server(runner, number):
     process.send_signal(number)
     process.communicate(timeout=20)
     gone(f"-D\0{runner.scratch}")
+    eventually(lambda: all(map(is_free, runner.scratch.iterdir())), 20, what="an end of the scratch lock")
     runner.ok("verify", label, "--level", "content")
     assert list(runner.scratch.iterdir()) == []
     assert runner.backups()[0]["verified"]["passed"]
