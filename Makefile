@@ -103,9 +103,9 @@ SELECT ?=
 ASAN_SELECT ?= -m "not slow"
 export UBSAN_OPTIONS ?= print_stacktrace=1
 # A machine of continuous integration may stand still at any moment, and some tests wait for time to pass: there a
-# test has a second try, named in the summary. Not after pgsluice itself died or printed a finding, and not for the
+# test has a second and a third try, named in the summary. Not after pgsluice itself died or printed a finding, and not for the
 # tests that look for mixed answers (pytest.mark.flaky(reruns=0)).
-SECOND_TRY = $(if $(CI),--reruns 1 --only-rerun '^(?!AssertionError: pgsluice )' -rR)
+SECOND_TRY = $(if $(CI),--reruns 2 --only-rerun '^(?!AssertionError: pgsluice )' -rR)
 PYTEST = $(PYTHON) -B -m pytest -q -p no:cacheprovider $(SECOND_TRY) tests/integration
 
 # Unit programs that need a directory, services or a PostgreSQL around them, which integration tests provide.
@@ -116,12 +116,31 @@ integration: ## run the integration tests against a PostgreSQL of their own (SEL
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all $(SURROUNDED:%=$(BUILD)/unit/test_%)
 	PGSLUICE=$(abspath $(BUILD))/pgsluice PGSLUICE_BACKUP=$(abspath $(BUILD))/pgsluice-backup $(PYTEST) $(SELECT)
 
-.PHONY: check-clients
-check-clients: ## JDBC, pgx and node-postgres through the gateway; their packages go into build/clients
+.PHONY: soak-state
+soak-state: ## random programs of session-state statements for SECONDS, from a random seed, with their throughput
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	PGSLUICE=$(abspath $(BUILD))/pgsluice SOAK_SECONDS=$(or $(SECONDS),600) $(PYTEST)/test_state_random.py -k long_time
+
+.PHONY: check-clients check-suites
+check-clients: ## drivers and frameworks of other languages through the gateway; their packages go into build/clients
 	@.ci/deps clients
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
 	@tests/clients/install
 	PGSLUICE=$(abspath $(BUILD))/pgsluice $(PYTEST:integration=clients) $(SELECT)
+check-suites: ## the drivers' and frameworks' own test suites, directly and pooled, compared (SELECT='pgx Django' picks some)
+	@.ci/deps clients
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	@tests/clients/install suites
+	PGSLUICE=$(abspath $(BUILD))/pgsluice $(PYTHON) -B tests/clients/suites.py $(SELECT)
+
+# SUITES is handed to tests/postgres/run.py: make check-postgres SUITES='--suite parallel --tests "temp guc" --pool 4'
+SUITES ?=
+.PHONY: check-postgres
+check-postgres: ## PostgreSQL's own test suites, directly and through the pooled port (SUITES='--suite serial')
+	@.ci/deps postgres
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	@tests/postgres/install
+	@PGSLUICE=$(abspath $(BUILD))/pgsluice $(PYTHON) -B tests/postgres/run.py $(SUITES)
 
 # A variant is the whole tree built once more, in a directory of its own.
 variant = $(MAKE) --no-print-directory BUILD=build/$(1) OPT='-O1 -g -fno-omit-frame-pointer' SANITIZE='$(2)'

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "conf/nearest.h"
+#include "conf/session_state.h"
 #include "conf/setting.h"
 #include "conf/source.h"
 #include "gateway/base/arena.h"
@@ -179,6 +180,10 @@ static void row_read(struct conf_group *group, const struct conf_row *row, void 
         if (row->fallback == conf_required)
             conf_problem(group, NULL, "`%s` is missing; give %s", row->name,
                          (row_expected(row, expected, sizeof expected), expected));
+        return;
+    }
+    if (row->type == CONF_STATE && config_setting_is_group(setting)) {
+        session_state_read(group, row->name, (void *)((char *)into + row->offset));
         return;
     }
     if (setting_to_row(setting, row, into, group->conf->arena)) {

@@ -49,6 +49,7 @@ static const enum option_scope scopes[] = {
 #define FIELD_STRINGS struct strings
 #define FIELD_TEXTS struct strings
 #define FIELD_PAIRS struct pairs
+#define FIELD_STATE struct session_state
 #define OPTION(scope, field, type, name, ...)                                                              \
     _Static_assert(sizeof(((HOLDER_##scope *)0)->field) == sizeof(FIELD_##type), "the field of " name);
 #include "conf/options.def"

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/session_state.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/check.h"
 
@@ -209,6 +210,7 @@ bool row_from_text(const struct conf_row *row, const char *text, void *into, str
     case CONF_STRINGS:
     case CONF_TEXTS: return strings_set(row, text, field, arena);
     case CONF_PAIRS: return false;
+    case CONF_STATE: return session_state_from_text(text, field);
     }
     UNREACHABLE();
 }
@@ -227,6 +229,7 @@ static size_t row_field_size(enum conf_type type)
     case CONF_STRINGS:
     case CONF_TEXTS: return sizeof(struct strings);
     case CONF_PAIRS: return sizeof(struct pairs);
+    case CONF_STATE: return sizeof(struct session_state);
     }
     UNREACHABLE();
 }
@@ -296,6 +299,7 @@ void row_to_text(const struct conf_row *row, const void *from, char *text, size_
     case CONF_STRINGS:
     case CONF_TEXTS: strings_to_text(field, text, room); return;
     case CONF_PAIRS: pairs_to_text(field, text, room); return;
+    case CONF_STATE: session_state_to_text(field, text, room); return;
     }
     UNREACHABLE();
 }
@@ -351,6 +355,11 @@ void row_expected(const struct conf_row *row, char *text, size_t room)
     case CONF_PAIRS:
         text_add(text, room, "names and values, such as { name = \"value\"; } or, for names with dots, "
                              "[ \"first.name=value\" ]");
+        return;
+    case CONF_STATE:
+        expected_words(row->words, text, room);
+        text_add(text, room, ", or a group of them by kind, such as { temporary = \"refuse\"; "
+                             "default = \"pin\"; }");
         return;
     }
     UNREACHABLE();

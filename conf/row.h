@@ -24,7 +24,8 @@ enum conf_type {
     CONF_ENUM,     /* an enum, by the row's words */
     CONF_STRINGS,  /* struct strings; a single string is a list of one */
     CONF_TEXTS,    /* struct strings that takes booleans and whole numbers too, as their text */
-    CONF_PAIRS /* struct pairs: { name = "value"; ... }, values as in CONF_TEXTS, or [ "name=value", ... ] */
+    CONF_PAIRS,    /* struct pairs: { name = "value"; ... }, values as in CONF_TEXTS, or [ "name=value" ] */
+    CONF_STATE     /* struct session_state: a word, or a group of them by kind, which conf_read reads */
 };
 
 enum conf_reload { CONF_RELOADED, CONF_AT_START };
@@ -41,7 +42,7 @@ struct conf_row {
     const char
         *fallback; /* default as text; NULL: none, the field becomes zero; conf_required: must be given */
     int64_t min, max;
-    const struct conf_word *words; /* CONF_ENUM and CONF_WORD */
+    const struct conf_word *words; /* CONF_ENUM, CONF_WORD and CONF_STATE */
     const char *unit;              /* what an int counts, for the manual; NULL or "" otherwise */
     enum conf_reload reload;
     const char *doc;
@@ -56,7 +57,7 @@ bool duration_from_text(const char *text, uint64_t *us);
 bool size_from_text(const char *text, int64_t *bytes);
 
 /* Sets the row's field in the struct `into` from text, range checked; strings are copied into the arena.
- * Lists are separated by commas. False leaves the field alone. Not for CONF_PAIRS. */
+ * Lists are separated by commas. False leaves the field alone. Not for CONF_PAIRS; CONF_STATE from a word. */
 bool row_from_text(const struct conf_row *row, const char *text, void *into, struct arena *arena);
 
 /* Sets every field to its default; required ones and those without a default to zero. */

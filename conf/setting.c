@@ -125,6 +125,7 @@ bool setting_to_row(const config_setting_t *setting, const struct conf_row *row,
     case CONF_WORD:
     case CONF_PATH:
     case CONF_ENUM:
+    case CONF_STATE:
         if (type != CONFIG_TYPE_STRING)
             return false;
         break;

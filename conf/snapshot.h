@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "conf/access.h"
+#include "conf/session_state.h"
 #include "conf/types.h"
 
 struct arena;
@@ -21,6 +22,9 @@ struct pool_options {
     uint64_t server_idle_timeout_us, server_lifetime_us;
     uint64_t server_connect_timeout_us, server_login_retry_us;
     enum on_wrong_port on_wrong_port;
+    struct session_state session_state;
+    int max_pinned; /* 0 = no limit */
+    enum isolation isolation;
 };
 
 struct listener_options {
@@ -67,9 +71,12 @@ struct snapshot {
     struct auth_options auth;
     struct tls_options tls;
     int max_client_conn, max_login_conn;
+    uint64_t catalog_refresh_us;
     uint64_t client_login_timeout_us;
     uint64_t shutdown_timeout_us;
     int64_t max_message_hold_bytes;
+    int max_listen_channels;
+    int64_t max_notify_hold_bytes;
     struct strings admin_users, stats_users;
 };
 

@@ -3,6 +3,7 @@
 #include "conf/types.h"
 
 #include "conf/options.h"
+#include "conf/session_state.h"
 #include "gateway/base/check.h"
 
 const struct conf_word mode_words[] = {
@@ -49,6 +50,14 @@ const struct conf_word on_wrong_port_words[] = {
     { "move", ON_WRONG_PORT_MOVE }, { "refuse", ON_WRONG_PORT_REFUSE }, { "warn", ON_WRONG_PORT_WARN }, { 0 },
 };
 
+const struct conf_word state_policy_words[] = {
+    { "pin", STATE_PIN }, { "refuse", STATE_REFUSE }, { "allow", STATE_ALLOW }, { 0 },
+};
+
+const struct conf_word isolation_words[] = {
+    { "normal", ISOLATION_NORMAL }, { "strict", ISOLATION_STRICT }, { 0 },
+};
+
 static const char *word_of(const struct conf_word *words, int value)
 {
     for (; words->word != NULL; words++)
@@ -82,4 +91,9 @@ const char *sslmode_name(enum sslmode mode)
 const char *on_wrong_port_name(enum on_wrong_port what)
 {
     return word_of(on_wrong_port_words, (int)what);
+}
+
+const char *isolation_name(enum isolation isolation)
+{
+    return word_of(isolation_words, (int)isolation);
 }

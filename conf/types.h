@@ -15,6 +15,9 @@ enum class {
 /* What happens to a class that arrives on a port that does not serve it. */
 enum on_wrong_port { ON_WRONG_PORT_MOVE, ON_WRONG_PORT_REFUSE, ON_WRONG_PORT_WARN };
 
+/* Whether PostgreSQL is asked what a transaction left behind only with cause, or always. */
+enum isolation { ISOLATION_NORMAL, ISOLATION_STRICT };
+
 /* How a client proves who it is. Those behind `hba` can only be chosen there, line by line.
  * Rows of gateway/auth.def in the same order. */
 enum auth_type {
@@ -41,6 +44,7 @@ const char *class_name(enum class class);
 const char *auth_type_name(enum auth_type type);
 const char *on_wrong_port_name(enum on_wrong_port what);
 const char *sslmode_name(enum sslmode mode);
+const char *isolation_name(enum isolation isolation);
 
 struct strings {
     const char **items;

@@ -23,7 +23,8 @@ static void relay_ready(struct server *server, void *owner, const struct login_p
     struct client *client = owner;
 
     client->login->relaying = NULL;
-    profile_set_welcome(&client->pool->profiles, server->profile, parameters->bytes, parameters->length);
+    profile_set_welcome(&client->pool->profiles, server->profile, parameters->bytes, parameters->length,
+                        server->epoch);
     pool_forget_failure(client->pool);
     server_watch_parked(server);
     welcome_begin(client, server);
@@ -68,7 +69,7 @@ static void relay_connect(struct client *client, bool counted)
 {
     struct login *login = client->login;
     const struct login_events *events = client->stream.tls == NULL ? &relay_events : &relay_events_plain;
-    struct server *server = connect_start(client->shard, client->profile, client->identity.application_name,
+    struct server *server = connect_start(client->shard, client->profile, "",
                                           counted, events, client);
 
     if (server != NULL && client->login == login)

@@ -17,22 +17,14 @@
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
 #include "gateway/login.h"
+#include "gateway/notify/notify.h"
+#include "gateway/policy.h"
 #include "gateway/relay.h"
+#include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/worker.h"
 
 enum { ENDING_LIMIT_US = 10000000 };
-
-const char *pin_reason_name(enum pin_reason reason)
-{
-    static const char *const names[] = {
-#define PIN_REASON(id, name, sentence) name,
-#include "gateway/session/pins.def"
-#undef PIN_REASON
-    };
-
-    return names[reason];
-}
 
 const char *client_state_name(enum client_state state)
 {
@@ -156,6 +148,9 @@ void client_make_key(struct client *client, uint32_t pid, size_t bytes)
 /* Lets go of everything but the socket. */
 static void let_go(struct client *client)
 {
+    if (client->marked)
+        pool_forget(client->shard, client->id);
+    client->marked = false;
     cancel_keys_remove(&client->worker->gateway->cancel_keys, &client->key);
     if (client->state == CLIENT_WAITING)
         pool_leave(client->shard, &client->waiter);
@@ -165,8 +160,10 @@ static void let_go(struct client *client)
         direct_end(client);
     if (client->console != NULL)
         console_end(client);
+    policy_unpinned(client);
     if (client->server != NULL)
         relay_let_go(client);
+    notify_let_go(client);
 }
 
 static void count_end(struct client *client, enum reason reason)
@@ -310,8 +307,9 @@ void client_released(struct stream *stream)
     list_remove(&client->link);
     atomic_fetch_sub(&worker->gateway->clients, 1);
     atomic_fetch_sub(&worker->load, 1);
-    names_clear(&client->names);
+    names_free(&client->names);
     unnamed_free(&client->unnamed);
+    state_free(client);
     if (client->pool != NULL) {
         if (client->counted_in_pool)
             atomic_fetch_sub(&client->pool->clients, 1);

@@ -6,9 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "conf/pins.h"
 #include "gateway/net/address.h"
 #include "gateway/net/stream.h"
-#include "gateway/session/pins.h"
+#include "gateway/relay_memory.h"
 #include "gateway/session/prepared.h"
 #include "router/cancel.h"
 #include "router/classify.h"
@@ -18,7 +19,9 @@ struct console;
 struct direct;
 struct fault;
 struct generation;
+struct listening;
 struct login;
+struct suspicion;
 struct worker;
 
 enum client_state {
@@ -39,22 +42,9 @@ enum { POOLED_SECRET_BYTES = 32 };
 
 /* Who the client is; strings of the connection's lifetime. */
 struct identity {
-    char *user, *database, *application_name; /* in one allocation */
-};
-
-/* What the relay has to remember between two messages of one client. */
-struct relay {
-    size_t passing;               /* bytes of a large message still to come */
-    bool discard;                 /* ... and they are thrown away */
-    bool skip_to_sync;            /* an error was answered: messages up to Sync are dropped */
-    bool barrier;                 /* nothing more is read until the answers to what was sent are here */
-    bool unsynced;                /* extended-protocol messages were sent since the last Sync */
-    bool copying;                 /* the server takes COPY data from this client */
-    bool refused;                 /* the wait for a server failed: the message at hand is answered by that */
-    bool examined;                /* the message at hand was looked at before it had to wait */
-    bool opaque_encoding;         /* texts of this client_encoding cannot be examined byte by byte */
-    bool plain_backslashes;       /* standard_conforming_strings is off in this profile */
-    bool dedicated;               /* the server was opened for this session; names are not rewritten */
+    char *user, *database;        /* in one allocation with startup_name */
+    const char *application_name; /* what it is called now: startup_name or changed_name */
+    char *startup_name, *changed_name;
 };
 
 struct client {
@@ -64,10 +54,15 @@ struct client {
     struct worker *worker;
     struct generation *generation;
     const struct listener_options *listener;
-    uint64_t id, connected_us;
+    uint64_t id, connected_us, pinned_us; /* pinned_us: since when it is one of pool->pinned; 0 = it is not */
     uint64_t since_us;            /* when the state was entered, for those with a time limit */
     enum client_state state;
-    enum pin_reason pin;
+    uint32_t pins;                /* PIN_BITs: why it keeps its server connection */
+    struct suspicion *suspicion;  /* NULL until a statement gave cause */
+    const struct settings *settings; /* what it changed since its startup; retained */
+    uint64_t epoch;               /* pools.epoch at its login */
+    uint64_t sequence_server;     /* id of the server on which it last changed something */
+    bool marked;                  /* some server bears its traces */
     struct relay relay;
     struct identity identity;
     struct address peer;
@@ -76,10 +71,12 @@ struct client {
     struct direct *direct;        /* CLIENT_DIRECT */
     struct console *console;      /* CLIENT_CONSOLE */
     struct pool *pool;
-    bool counted_in_pool;         /* one of pool->clients */
+    bool counted_in_pool, pin_place; /* one of pool->clients; of pool->pin_places */
     struct pool_shard *shard;
     struct profile *profile;
+    const struct welcome *welcome; /* what it was told last of its profile's parameters */
     struct server *server;
+    struct listening *listening;  /* LISTEN on a pooled port; NULL until it is used */
     struct waiter waiter;
     struct first_statements first;
     struct prepared_names names;  /* the client's prepared statements */

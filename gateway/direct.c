@@ -236,6 +236,9 @@ static bool become_direct(struct client *client, size_t room)
         return false;
     }
     list_init(&direct->link);
+    if (strcmp(client->identity.application_name, "dropdb") == 0 ||
+        strcmp(client->identity.application_name, "createdb") == 0)
+        pools_close_all_idle(&client->worker->gateway->pools);
     direct->client = client;
     direct->began_us = clock_now_us();
     direct->up = (struct flow){.direct = direct, .from = &client->stream, .to = &direct->server};

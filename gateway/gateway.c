@@ -151,10 +151,13 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     for (int i = 0; i < gateway->worker_count; i++)
         threads[i] = &gateway->workers[i].thread;
     pools_open(&gateway->pools, threads, gateway->worker_count);
+    catalogs_open(&gateway->catalogs);
     cancel_keys_open(&gateway->cancel_keys);
+    hubs_open(&gateway->hubs);
     gateway->penalties = penalties_new();
     CHECK(gateway->penalties != NULL);
     statements_open(&gateway->statements);
+    settings_open(&gateway->settings);
     gateway->lookups = lookups_new(gateway->loop, gateway->generation, &gateway->counters);
     CHECK(gateway->lookups != NULL);
     for (int i = 0; i < gateway->worker_count; i++)
@@ -168,15 +171,19 @@ void gateway_close(struct gateway *gateway)
     if (gateway->offload != NULL)
         offload_close(gateway->offload, HELPERS_PATIENCE_US);
     lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
+    hubs_stop(&gateway->hubs);
     for (int i = 0; i < gateway->worker_count; i++)
         worker_close(&gateway->workers[i]);
+    hubs_close(&gateway->hubs);
     offload_free(gateway->offload);
     free(gateway->workers);
     free(gateway->pools.threads);
     pools_close(&gateway->pools);
+    catalogs_close(&gateway->catalogs);
     cancel_keys_close(&gateway->cancel_keys);
     penalties_free(gateway->penalties);
     statements_close(&gateway->statements);
+    settings_close(&gateway->settings);
     generation_release(gateway->generation);
     while (gateway->upstreams != NULL) {
         struct upstreams_node *node = gateway->upstreams;

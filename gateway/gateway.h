@@ -9,7 +9,10 @@
 
 #include "conf/snapshot.h"
 #include "gateway/access.h"
+#include "gateway/catalog.h"
+#include "gateway/first_pins.h"
 #include "gateway/net/mailbox.h"
+#include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
 #include "router/cancel.h"
 #include "router/hosts.h"
@@ -49,9 +52,12 @@ struct gateway {
     const char *config_file;         /* NULL with --upstream */
     struct upstreams_node *upstreams; /* [main] every version, freed at exit */
     struct pools pools;
+    struct catalogs catalogs;
     struct cancel_keys cancel_keys;
+    struct hubs hubs;
     struct penalties *penalties;
     struct statements statements;
+    struct settings_home settings;
     struct lookups *lookups;         /* [s] */
     struct worker *workers;
     int worker_count;
@@ -63,6 +69,7 @@ struct gateway {
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
     struct counters counters;
+    struct first_pins first_pins;    /* pins that the log named */
     /* [s] What a worker's last letter does in main. */
     void (*worker_ended)(struct letter *letter, void *owner);
     int workers_ended;               /* [main] */

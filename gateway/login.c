@@ -72,7 +72,8 @@ static bool remember_identity(struct client *client, const struct startup *start
         return false;
     client->identity.user = strcpy(memory, startup->user);
     client->identity.database = strcpy(memory + user, startup->database);
-    client->identity.application_name = strcpy(memory + user + database, application_name);
+    client->identity.startup_name = strcpy(memory + user + database, application_name);
+    client->identity.application_name = client->identity.startup_name;
     return true;
 }
 

@@ -12,9 +12,13 @@
 #include "gateway/base/log.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
+#include "gateway/notify/notify.h"
+#include "gateway/policy.h"
+#include "gateway/relay_names.h"
+#include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/session/owed.h"
-#include "gateway/wire/write.h"
+#include "gateway/welcome.h"
 #include "gateway/worker.h"
 
 /* How long a ROLLBACK for a client that left may take. */
@@ -22,51 +26,16 @@ enum { CLEANING_LIMIT_US = 10000000 };
 
 void relay_pin(struct client *client, enum pin_reason reason)
 {
-    if (client->pin != PIN_NONE)
+    uint32_t before = client->pins;
+
+    client->pins |= 1u << reason;
+    if (client->pins != before)
+        policy_pinned(client, client->pins & ~before);
+    if (before != 0)
         return;
-    client->pin = reason;
     atomic_fetch_add_explicit(&client->worker->gateway->counters.sessions_pinned, 1, memory_order_relaxed);
     log_debug(client->worker->thread.who, "client=%llu keeps its server connection: %s",
               (unsigned long long)client->id, pin_reason_name(reason));
-}
-
-/* A query of our own in front of the client's: its answers are swallowed. */
-static bool send_ours(struct server *server, const char *sql)
-{
-    const struct owed owed = {.kind = OWED_QUERY, .ours = true};
-    unsigned char message[512];
-    struct builder builder;
-
-    builder_init(&builder, message, sizeof message);
-    write_query(&builder, sql);
-    if (!builder_ok(&builder) || !owed_push(&server->session->owed, &owed))
-        return false;
-    stream_send(&server->stream, builder.bytes, builder.used);
-    server->session->unnamed_of = 0;
-    return true;
-}
-
-/* application_name is the one startup parameter that is replayed instead of being part of the profile.
- * PostgreSQL itself makes everything but printable ASCII a question mark. */
-static bool replay_application_name(struct client *client, struct server *server)
-{
-    char wanted[APPLICATION_NAME_BYTES], sql[2 * APPLICATION_NAME_BYTES + 40];
-    size_t used = 0;
-
-    snprintf(wanted, sizeof wanted, "%s", client->identity.application_name);
-    for (char *at = wanted; *at != '\0'; at++)
-        *at = *at < 32 || *at > 126 ? '?' : *at;
-    if (strcmp(wanted, server->application_name) == 0)
-        return true;
-    used = (size_t)snprintf(sql, sizeof sql, "SET application_name = E'");
-    for (const char *at = wanted; *at != '\0'; at++) {
-        if (*at == '\'' || *at == '\\')
-            sql[used++] = *at;
-        sql[used++] = *at;
-    }
-    memcpy(sql + used, "'", 2);
-    strcpy(server->application_name, wanted);
-    return send_ours(server, sql);
 }
 
 /* A dedicated server that could not be opened apart from the pool leaves the pool's count. */
@@ -89,10 +58,13 @@ void relay_link(struct client *client, struct server *server)
     client->server = server;
     server->client = client;
     server->stream.events = &relay_server_events;
+    client->waiter.sets = NULL;
+    if (client->welcome != atomic_load_explicit(&client->profile->welcome, memory_order_relaxed))
+        welcome_renew(client);
     client_enter(client, CLIENT_ACTIVE);
-    if (client->pin == PIN_DEDICATED)
+    if ((client->pins & PIN_BIT(DEDICATED)) != 0)
         take_out_of_pool(server);
-    if (server->session == NULL || !replay_application_name(client, server))
+    if (server->session == NULL || !replay_settings(client))
         client_close(client, REASON_MEMORY, NULL);
 }
 
@@ -116,7 +88,7 @@ static bool fall_back(struct client *client, const struct fault *fault, const vo
     client->waiter.want = WANT_POOLED;
     if (!no_password)
         return false;
-    if (client->pin != PIN_DEDICATED) {
+    if ((client->pins & PIN_BIT(DEDICATED)) == 0) {
         client_enter(client, CLIENT_IDLE);
         reply_error(client, "ERROR", fault);
         client->relay.refused = true;
@@ -133,6 +105,7 @@ static void on_failed(struct waiter *waiter, const struct fault *fault, const vo
     struct client *client = list_entry(waiter, struct client, waiter);
     struct gateway *gateway = client->worker->gateway;
 
+    policy_unpinned(client);
     if (fall_back(client, fault, message))
         return;
     if (message != NULL) {
@@ -151,21 +124,42 @@ static void on_failed(struct waiter *waiter, const struct fault *fault, const vo
     stream_resume(&client->stream);
 }
 
-bool relay_need_server(struct client *client)
+/* currval and lastval of an earlier transaction are on the server that it used, as long as nobody else
+ * changed anything there. */
+static struct server *take_last(struct client *client)
+{
+    struct server *server;
+
+    if (client->waiter.only == 0)
+        return NULL;
+    server = pool_take_only(client->shard, &client->waiter);
+    client->waiter.only = 0;
+    return server;
+}
+
+enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
     if (client->server != NULL)
-        return true;
+        return STEP_TAKEN;
     client->waiter.granted = on_granted;
     client->waiter.failed = on_failed;
     client->waiter.profile = client->profile;
+    client->waiter.settings = client->settings;
+    client->waiter.owner = client->id;
+    client->waiter.marks = client->marked;
+    client->waiter.epoch = client->epoch;
     client->waiter.application_name = client->identity.application_name;
     client_enter(client, CLIENT_WAITING);
-    server = pool_take(client->shard, &client->waiter);
+    server = take_last(client);
+    if (server == NULL)
+        server = pool_take(client->shard, &client->waiter);
     if (server != NULL)
         relay_link(client, server);
-    return client->server != NULL;
+    if (client->server == NULL)
+        return client->state == CLIENT_WAITING ? STEP_WAIT : STEP_ENDED;
+    return client->relay.reserved ? STEP_WAIT : STEP_TAKEN;
 }
 
 void relay_forward(struct client *client, const struct message *message)
@@ -177,6 +171,8 @@ void relay_forward(struct client *client, const struct message *message)
 
 bool relay_owe(struct client *client, const struct owed *owed)
 {
+    client->relay.reserved = false;
+    client->relay.replays = 0;
     if (owed_push(&client->server->session->owed, owed))
         return true;
     client->server->retire = true;
@@ -203,12 +199,13 @@ static bool is_clean(const struct server *server)
            server->cancels == 0 && session->unread == 0;
 }
 
-static bool may_release(const struct client *client)
+/* Nor is the client in the middle of something. */
+static bool is_between(const struct client *client)
 {
     const struct relay *relay = &client->relay;
 
-    return client->pin == PIN_NONE && relay->passing == 0 && !relay->unsynced && !relay->copying &&
-           !relay->skip_to_sync && client->server->session->differing_count == 0;
+    return relay->passing == 0 && !relay->unsynced && !relay->copying && !relay->skip_to_sync &&
+           !relay->reserved;
 }
 
 static void release(struct client *client)
@@ -217,6 +214,7 @@ static void release(struct client *client)
 
     client->server = NULL;
     server->client = NULL;
+    policy_unpinned(client);
     client_enter(client, CLIENT_IDLE);
     if (server->retire || server->dedicated)
         server_close(server, "it served a session that may have left traces");
@@ -231,7 +229,7 @@ static void settle_orphan(struct server *server)
     if (!is_clean(server))
         return;
     server->session->cleaning_since_us = 0;
-    if (server->retire || server->session->differing_count > 0)
+    if (server->retire)
         server_close(server, "it could not be cleaned");
     else
         pool_give(server);
@@ -251,99 +249,38 @@ void relay_settle(struct server *server)
         client->relay.barrier = false;
         stream_resume(&client->stream);
     }
-    if (is_clean(server) && client->pin == PIN_NONE && server->session->differing_count > 0 &&
-        !client->relay.unsynced)
-        relay_pin(client, PIN_PARAMETER_STATUS);
-    if (is_clean(server) && may_release(client))
+    if (is_clean(server) && is_between(client) && relay_names_back(client) && notify_settled(client) &&
+        state_is_settled(client))
         release(client);
-}
-
-/* One cancel request on its way, and who is told when it arrived. */
-struct cancelling {
-    struct server *server;
-    void (*done)(void *owner);
-    void *owner;
-};
-
-static void cancel_done(void *owner)
-{
-    struct cancelling cancelling = *(struct cancelling *)owner;
-    bool closed = cancelling.server->state == SERVER_CLOSED;
-
-    free(owner);
-    cancelling.done(cancelling.owner);
-    server_cancel_done(cancelling.server);
-    if (!closed)
-        relay_settle(cancelling.server);
-}
-
-static void nobody_waits(void *owner)
-{
-    (void)owner;
-}
-
-static void cancel_backend(struct server *server, void (*done)(void *owner), void *owner)
-{
-    struct worker *worker = list_entry(server->shard->thread, struct worker, thread);
-    struct cancelling *cancelling = server->secret_bytes == 0 ? NULL : malloc(sizeof *cancelling);
-    struct cancel_request request;
-
-    if (cancelling == NULL) {
-        done(owner);
-        return;
-    }
-    *cancelling = (struct cancelling){server, done, owner};
-    server->cancels++;
-    atomic_fetch_add_explicit(&worker->gateway->counters.cancels_delivered, 1, memory_order_relaxed);
-    request =
-        (struct cancel_request){&server->address, server->backend_pid, server->secret, server->secret_bytes};
-    cancel_deliver(&worker->engine, &worker->cancels, &request, cancel_done, cancelling);
 }
 
 void relay_let_go(struct client *client)
 {
     struct server *server = client->server;
     struct server_session *session = server->session;
-    bool within = client->relay.passing > 0 || client->relay.copying || client->relay.unsynced;
+    bool within = client->relay.passing > 0 || client->relay.copying || client->relay.unsynced ||
+                  notify_keeps(client) || state_is_open(client);
 
+    if (session != NULL && session->materials.count > 0)
+        server->retire = true;
     client->server = NULL;
     server->client = NULL;
     if (session != NULL && session->owed.count == 0 && !within && session->passing == 0 &&
-        !server->dedicated && client->pin == PIN_NONE && !server->retire && server->status != 'I' &&
-        send_ours(server, "ROLLBACK")) {
+        !server->dedicated && client->pins == 0 && !server->retire && server->status != 'I' &&
+        relay_send_ours(server, "ROLLBACK", PURPOSE_PLAIN)) {
         session->cleaning_since_us = server->shard->thread->now_us;
         atomic_fetch_add_explicit(&client->worker->gateway->counters.servers_rolled_back, 1,
                                   memory_order_relaxed);
         return;
     }
-    if (session != NULL && is_clean(server) && !within && client->pin == PIN_NONE && !server->retire &&
-        !server->dedicated && session->differing_count == 0) {
+    if (session != NULL && is_clean(server) && !within && client->pins == 0 && !server->retire &&
+        !server->dedicated) {
         pool_give(server);
         return;
     }
     if (session != NULL && (session->owed.count > 0 || client->relay.copying))
-        cancel_backend(server, nobody_waits, NULL);
+        relay_cancel_backend(server);
     server_close(server, "its client left in the middle of something");
-}
-
-
-bool relay_cancel(struct client *client, void (*done)(void *owner), void *owner)
-{
-    struct fault fault;
-
-    if (client->state == CLIENT_WAITING) {
-        pool_leave(client->shard, &client->waiter);
-        fault_set(&fault, "57014", "canceling statement due to user request");
-        on_failed(&client->waiter, &fault, NULL, 0);
-        done(owner);
-        return true;
-    }
-    if (client->state != CLIENT_ACTIVE || client->server->session->owed.count == 0) {
-        done(owner);
-        return false;
-    }
-    cancel_backend(client->server, done, owner);
-    return true;
 }
 
 bool relay_busy(const struct client *client)

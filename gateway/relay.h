@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "gateway/net/stream.h"
-#include "gateway/session/pins.h"
+#include "conf/pins.h"
 #include "gateway/wire/frame.h"
 
 struct client;
@@ -34,9 +34,9 @@ struct message {
 /* Begins to serve a client that was logged in. */
 void relay_begin(struct client *client);
 
-/* Makes sure that the client has a server: true when linked. False: it waits in the pool's queue, or the
- * session ended. */
-bool relay_need_server(struct client *client);
+/* Makes sure that the client has a server with its settings: STEP_TAKEN. STEP_WAIT: in the pool's queue, or
+ * for the settings. */
+enum step relay_need_server(struct client *client);
 void relay_link(struct client *client, struct server *server);
 
 /* Releases the server when nothing stands against it; lets a barrier down when nothing is owed. */
@@ -47,6 +47,12 @@ void relay_let_go(struct client *client);
 
 /* Cancels what the client runs or waits for; done when nothing runs. */
 bool relay_cancel(struct client *client, void (*done)(void *owner), void *owner);
+
+/* Cancels what the server runs, for nobody. */
+void relay_cancel_backend(struct server *server);
+
+/* A query of ours was answered: a cancel request that waited for that is sent now. */
+void relay_cancel_due(struct server *server);
 
 /* Whether the client's server runs something for it or is in a transaction. */
 bool relay_busy(const struct client *client);
@@ -60,16 +66,6 @@ void relay_barrier(struct client *client);
 void relay_forward(struct client *client, const struct message *message);
 /* Remembers what is owed for it; false when memory ran out and the session was ended. */
 bool relay_owe(struct client *client, const struct owed *owed);
-
-/* relay_prepared.c */
-enum step relay_parse(struct client *client, const struct message *message);
-enum step relay_bind(struct client *client, const struct message *message);
-enum step relay_describe(struct client *client, const struct message *message);
-enum step relay_close(struct client *client, const struct message *message);
-/* synced: the command is a simple query, which must not stand behind an unfinished Parse. */
-bool relay_deallocate(struct client *client, const char *name, bool synced);
-/* Takes back the bookkeeping of one request that PostgreSQL did not execute. */
-void relay_undo(struct server *server, struct owed *owed);
 
 /* Servers whose ROLLBACK takes too long are closed. */
 struct pool_thread;

@@ -7,15 +7,17 @@
 #include "gateway/base/log.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
+#include "gateway/notify/notify.h"
 #include "gateway/relay.h"
 #include "gateway/relay_examine.h"
+#include "gateway/relay_names.h"
+#include "gateway/relay_prepared.h"
+#include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/session/owed.h"
 #include "gateway/session/statement.h"
 #include "gateway/wire/fields.h"
 #include "gateway/worker.h"
-
-enum { NAME_BYTES = 64 };
 
 /* An answer of ours stands in line behind those that the server still owes. */
 static bool answers_pending(struct client *client)
@@ -26,24 +28,18 @@ static bool answers_pending(struct client *client)
     return true;
 }
 
-static enum step sent(struct client *client, const struct statement_facts *facts)
+/* A text that is not here as a whole may do anything. */
+static void note_size(struct client *client, const struct message *message, struct statement_facts *facts)
 {
-    client->relay.examined = false;
     if (client->relay.opaque_encoding)
         relay_pin(client, PIN_ENCODING);
-    if (facts->pin != PIN_NONE && !client->relay.dedicated)
-        relay_pin(client, facts->pin);
-    if (facts->barrier)
-        client->relay.barrier = true;
-    return STEP_TAKEN;
-}
-
-static bool pin_for_size(struct client *client)
-{
+    if (message->available == message->frame.size)
+        return;
     atomic_fetch_add_explicit(&client->worker->gateway->counters.statements_too_large, 1,
                               memory_order_relaxed);
-    relay_pin(client, PIN_MESSAGE_SIZE);
-    return true;
+    facts->suspects |= PIN_BIT(ANYTHING);
+    if (message->frame.type == 'P')
+        relay_pin(client, PIN_MESSAGE_SIZE);
 }
 
 static void count_query(struct client *client)
@@ -54,90 +50,120 @@ static void count_query(struct client *client)
     atomic_store_explicit(&client->shard->queries, before + 1, memory_order_relaxed);
 }
 
+/* The message was answered without being sent. */
+static enum step answered(const struct client *client)
+{
+    return client->state == CLIENT_ENDING || client->state == CLIENT_CLOSED ? STEP_ENDED : STEP_TAKEN;
+}
+
 static enum step on_query(struct client *client, const struct message *message)
 {
     const char *text = (const char *)message->bytes + FRAME_HEADER_BYTES;
     size_t length = strnlen(text, message->available - FRAME_HEADER_BYTES);
     const struct owed owed = {.kind = OWED_QUERY};
-    struct statement_facts facts = {0};
-    char name[NAME_BYTES];
+    struct statement_facts facts;
+    enum step step;
 
     if (client->verdict.mode == MODE_STATEMENT && answers_pending(client))
         return STEP_WAIT;
     if (!relay_examine(client, message, text, length, &facts))
-        return STEP_TAKEN;
-    if (!relay_need_server(client))
-        return client->state == CLIENT_WAITING ? STEP_WAIT : STEP_ENDED;
-    if (message->available < message->frame.size)
-        (void)pin_for_size(client);
-    if (facts.barrier && statement_is_deallocate(text, length, name, sizeof name) &&
-        !relay_deallocate(client, name, true))
+        return answered(client);
+    if (facts.listens && message->available == message->frame.size &&
+        notify_query(client, text, length, &step))
+        return step;
+    step = relay_need_server(client);
+    if (step != STEP_TAKEN)
+        return step;
+    if (client->listening != NULL && notify_before(client, &facts, &step))
+        return step;
+    note_size(client, message, &facts);
+    step = relay_names_before(client, &facts, text, length, NAMES_QUERY);
+    if (step != STEP_TAKEN)
+        return step;
+    client->relay.examined = false;
+    if (!state_suspect(client, &facts, text, length))
         return STEP_ENDED;
     count_query(client);
-    client->unnamed.known = false;
-    client->server->session->unnamed_of = 0;
+    unnamed_forget(&client->unnamed);
+    client->server->session->unnamed_of = client->relay.unsynced ? (uint64_t)UNNAMED_UNKNOWN : 0;
     client->relay.unsynced = false;
     relay_forward(client, message);
-    return relay_owe(client, &owed) ? sent(client, &facts) : STEP_ENDED;
+    client->relay.barrier = client->relay.barrier || facts.barrier || client->relay.reads_anew ||
+                            (client->listening != NULL && facts.notifies);
+    client->relay.reads_anew = false;
+    return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
+}
+
+/* Of a large message, as much of the text as is here. */
+static bool parse_text(const struct message *message, struct parse_fields *parse)
+{
+    const char *body = (const char *)message->bytes + FRAME_HEADER_BYTES;
+    size_t here = message->available - FRAME_HEADER_BYTES, name = strnlen(body, here);
+
+    if (message->available == message->frame.size)
+        return fields_parse(body, here, parse);
+    if (name == here)
+        return false;
+    parse->query = body + name + 1;
+    parse->query_length = strnlen(parse->query, here - name - 1);
+    return true;
 }
 
 static enum step on_parse(struct client *client, const struct message *message)
 {
     struct statement_facts facts = {0};
     struct parse_fields parse = {.query = ""};
-    char name[NAME_BYTES];
+    enum step step;
 
     if (client->verdict.mode == MODE_STATEMENT && answers_pending(client))
         return STEP_WAIT;
-    if (fields_parse(message->bytes + FRAME_HEADER_BYTES, message->available - FRAME_HEADER_BYTES, &parse) &&
+    if (parse_text(message, &parse) &&
         !relay_examine(client, message, parse.query, parse.query_length, &facts))
-        return STEP_TAKEN;
-    if (!relay_need_server(client))
-        return client->state == CLIENT_WAITING ? STEP_WAIT : STEP_ENDED;
-    if (message->available < message->frame.size)
-        (void)pin_for_size(client);
-    if (facts.barrier && statement_is_deallocate(parse.query, parse.query_length, name, sizeof name) &&
-        !relay_deallocate(client, name, false))
-        return STEP_ENDED;
-    facts.barrier = false; /* its effect comes with Execute; answers may not come before Sync */
-    switch (relay_parse(client, message)) {
-    case STEP_TAKEN:
-        return sent(client, &facts);
-    case STEP_WAIT:
-        return STEP_WAIT;
-    case STEP_ENDED:
-        break;
-    }
-    return STEP_ENDED;
+        return answered(client);
+    step = relay_need_server(client);
+    if (step != STEP_TAKEN)
+        return step;
+    if (client->listening != NULL && notify_before(client, &facts, &step))
+        return step;
+    note_size(client, message, &facts);
+    step = relay_parse(client, message, &facts);
+    client->relay.examined = step == STEP_WAIT;
+    return step;
 }
 
 static enum step on_extended(struct client *client, const struct message *message)
 {
-    const struct owed owed = {.kind = OWED_EXECUTE};
+    enum step step = relay_need_server(client);
 
-    if (!relay_need_server(client))
-        return client->state == CLIENT_WAITING ? STEP_WAIT : STEP_ENDED;
+    if (step != STEP_TAKEN)
+        return step;
     switch (message->frame.type) {
     case 'B':
+        if (client->listening != NULL && notify_before_bind(client, message, &step))
+            return step;
         return relay_bind(client, message);
     case 'D':
         return relay_describe(client, message);
     case 'C':
         return relay_close(client, message);
     default:
-        client->relay.unsynced = true;
         count_query(client);
-        relay_forward(client, message);
-        return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
+        return relay_execute(client, message);
     }
 }
 
 static enum step on_function(struct client *client, const struct message *message)
 {
+    const struct statement_facts facts = {.suspects = PIN_BIT(ANYTHING)};
     const struct owed owed = {.kind = OWED_FUNCTION};
+    static const char text[] = "function call by the protocol's fast path";
+    enum step step;
 
-    if (!relay_need_server(client))
-        return client->state == CLIENT_WAITING ? STEP_WAIT : STEP_ENDED;
+    step = relay_need_server(client);
+    if (step != STEP_TAKEN)
+        return step;
+    if (!state_suspect(client, &facts, text, sizeof text - 1))
+        return STEP_ENDED;
     relay_forward(client, message);
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -157,6 +183,8 @@ static enum step on_sync(struct client *client, const struct message *message)
     client->server->session->batch++;
     if (client->relay.copying)
         return STEP_TAKEN;
+    client->relay.barrier = client->relay.reads_anew || notify_is_alone(client);
+    client->relay.reads_anew = false;
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
 
@@ -248,7 +276,7 @@ static bool must_wait(struct client *client)
 {
     struct server *server = client->server;
 
-    if (client->state == CLIENT_WAITING || client->relay.barrier)
+    if (client->state == CLIENT_WAITING || client->relay.barrier || client->relay.held)
         return true;
     if (server == NULL)
         return stream_congested(&client->stream);

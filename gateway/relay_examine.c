@@ -3,22 +3,28 @@
 #include "gateway/relay_examine.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/base/fault.h"
 #include "gateway/base/log.h"
+#include "gateway/catalog.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
+#include "gateway/policy.h"
 #include "gateway/relay.h"
+#include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/worker.h"
 
-static bool refuse_statement(struct client *client, const struct message *message, const struct fault *fault)
+bool relay_refuse(struct client *client, const struct message *message, const struct fault *fault)
 {
     reply_error(client, "ERROR", fault);
     if (message->frame.type == 'Q')
         reply_ready(client, 'I');
     else
         client->relay.skip_to_sync = true;
+    client->relay.passing = message->frame.size - message->available;
+    client->relay.discard = true;
     return false;
 }
 
@@ -35,7 +41,7 @@ static bool dedicate(struct client *client, const struct message *message, enum 
                   class_name(class), why);
         fault_hint(&fault, "Connect to the direct port, or set on_wrong_port = \"move\" for route \"%s\".",
                    client->verdict.route->name);
-        return refuse_statement(client, message, &fault);
+        return relay_refuse(client, message, &fault);
     }
     strncpy(client->verdict.why, why, sizeof client->verdict.why - 1);
     relay_pin(client, PIN_DEDICATED);
@@ -49,22 +55,29 @@ static bool dedicate(struct client *client, const struct message *message, enum 
     return true;
 }
 
-/* Sequence state of an earlier transaction stayed on its server, and another server would tell another
- * client's. Before its first transaction a session has none: a fresh server says that in PostgreSQL's words.
- */
-static bool examine_currval(struct client *client, const struct message *message)
+/* Sequence state of an earlier transaction is on the server of that transaction, if it is free and nobody
+ * else changed anything there: then the session stays on it. A session that changed nothing has none: a
+ * fresh server says that in PostgreSQL's words. */
+static bool examine_sequence(struct client *client, const struct message *message)
 {
     struct fault fault;
 
-    if (client->transactions == 0) {
+    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
+    if (client->sequence_server == 0) {
         client->waiter.want = WANT_FRESH;
         return true;
     }
+    if (pool_has_sequence(client->shard, client->sequence_server, client->id)) {
+        client->waiter.only = client->sequence_server;
+        return true;
+    }
     fault_set(&fault, "55000",
-              "currval and lastval of an earlier transaction are not known on a pooled port");
-    fault_hint(&fault, "Ask in the transaction of the nextval, use INSERT ... RETURNING, or a route with "
-               "mode = \"session\".");
-    return refuse_statement(client, message, &fault);
+              "currval and lastval of an earlier transaction are not known any more on a pooled port");
+    fault_hint(
+        &fault,
+        "Ask in the transaction of the nextval, use INSERT ... RETURNING, or a route with "
+        "mode = \"session\". From now on sessions of this pool that write keep their server connection.");
+    return relay_refuse(client, message, &fault);
 }
 
 /* The first statements of a session tell tools from applications; a backup or snapshot function does at any
@@ -72,33 +85,57 @@ static bool examine_currval(struct client *client, const struct message *message
 static bool examine_opening(struct client *client, const struct message *message, const char *text,
                             size_t length, const struct statement_facts *facts)
 {
-    if (client->server != NULL || client->pin == PIN_DEDICATED)
+    if (client->server != NULL || (client->pins & PIN_BIT(DEDICATED)) != 0)
         return true;
     if (client->first.opening == OPENING_UNDECIDED &&
         first_statements_see(&client->first, text, length) == OPENING_TOOL)
         return dedicate(client, message, client->first.class, client->first.why);
-    if (facts->pin == PIN_BACKUP || facts->pin == PIN_SNAPSHOT || facts->pin == PIN_SLOT)
-        return dedicate(client, message, CLASS_BACKUP, pin_reason_name(facts->pin));
-    return facts->pin != PIN_CURRVAL || examine_currval(client, message);
+    for (enum pin_reason reason = PIN_BACKUP; reason <= PIN_SLOT; reason++)
+        if ((facts->suspects & 1u << reason) != 0)
+            return dedicate(client, message, CLASS_BACKUP, pin_reason_name(reason));
+    return true;
+}
+
+/* SET of one setting reads none: a server on which only that one was ever set will do. */
+static const char *only_set(struct client *client, const struct statement_facts *facts, const char *text,
+                            size_t length)
+{
+    if (client->server != NULL || facts->many || facts->settings_all || facts->settings.count != 1 ||
+        length < 4 || strncasecmp(text, "set ", 4) != 0)
+        return NULL;
+    return state_about_to_set(client, facts->settings.names[0]);
+}
+
+static bool examine_mode(struct client *client, const struct message *message,
+                         const struct statement_facts *facts)
+{
+    struct fault fault;
+
+    if (client->verdict.mode != MODE_STATEMENT || !facts->transaction_block)
+        return true;
+    fault_set(&fault, "0A000",
+              "transaction blocks are not allowed on route \"%s\": its mode is \"statement\"",
+              client->verdict.route->name);
+    fault_hint(&fault, "Send single statements, or set mode = \"transaction\" for this route.");
+    return relay_refuse(client, message, &fault);
 }
 
 bool relay_examine(struct client *client, const struct message *message, const char *text, size_t length,
                    struct statement_facts *facts)
 {
-    struct fault fault;
+    bool again = client->relay.examined; /* the message had to wait for a server */
 
-    statement_classify(text, length, !client->relay.plain_backslashes, facts);
-    if (client->relay.examined)
-        return true;
-    if (client->verdict.mode == MODE_STATEMENT && facts->transaction_block) {
-        fault_set(&fault, "0A000",
-                  "transaction blocks are not allowed on route \"%s\": its mode is \"statement\"",
-                  client->verdict.route->name);
-        fault_hint(&fault, "Send single statements, or set mode = \"transaction\" for this route.");
-        return refuse_statement(client, message, &fault);
-    }
-    if (!examine_opening(client, message, text, length, facts))
+    catalog_classify(client->shard, text, length, !client->relay.plain_backslashes, facts);
+    client->relay.examined = false;
+    if (!again &&
+        (!examine_mode(client, message, facts) || !examine_opening(client, message, text, length, facts)))
         return false;
+    if (!policy_admits(client, message, facts))
+        return false;
+    if (!again && client->server == NULL && (client->pins & PIN_BIT(DEDICATED)) == 0 &&
+        (facts->suspects & PIN_BIT(SEQUENCE)) != 0 && !examine_sequence(client, message))
+        return false;
+    client->waiter.sets = facts->suspects == PIN_BIT(SETTING) ? only_set(client, facts, text, length) : NULL;
     client->relay.examined = true;
     return true;
 }

@@ -9,7 +9,12 @@
 #include "gateway/session/statement.h"
 
 struct client;
+struct fault;
 struct message;
+
+/* Answers with an error in place of a statement, where no server is linked; uses the message up. Always
+ * false. */
+bool relay_refuse(struct client *client, const struct message *message, const struct fault *fault);
 
 /* Fills in facts. False: an answer was given already, and the message is used up. */
 bool relay_examine(struct client *client, const struct message *message, const char *text, size_t length,

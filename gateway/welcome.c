@@ -11,25 +11,12 @@
 #include "gateway/gateway.h"
 #include "gateway/login.h"
 #include "gateway/relay.h"
+#include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/wire/fields.h"
 #include "gateway/worker.h"
 
 enum { SECRET_BYTES_3_0 = 4 };
-
-/* What the examination of texts depends on. */
-static void note_parameter(struct relay *relay, const char *name, const char *value)
-{
-    static const char *const opaque[] = {"SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "GB18030", "UHC", "JOHAB"};
-
-    if (strcmp(name, "standard_conforming_strings") == 0)
-        relay->plain_backslashes = strcmp(value, "off") == 0;
-    if (strcmp(name, "client_encoding") != 0)
-        return;
-    for (size_t i = 0; i < sizeof opaque / sizeof *opaque; i++)
-        if (strcmp(value, opaque[i]) == 0)
-            relay->opaque_encoding = true;
-}
 
 static void note_parameters(struct relay *relay, const struct welcome *welcome)
 {
@@ -41,7 +28,52 @@ static void note_parameters(struct relay *relay, const struct welcome *welcome)
             return;
         if (fields_parameter_status(welcome->bytes + at + FRAME_HEADER_BYTES, frame.size - FRAME_HEADER_BYTES,
                                     &name, &value))
-            note_parameter(relay, name, value);
+            state_note_reading(relay, name, value);
+    }
+}
+
+static bool is_told(const struct welcome *welcome, const unsigned char *message, size_t size)
+{
+    struct frame frame;
+
+    for (size_t at = 0; welcome != NULL && at < welcome->length; at += frame.size) {
+        if (frame_peek(welcome->bytes + at, welcome->length - at, &frame) != FRAME_OK)
+            return false;
+        if (frame.size == size && memcmp(welcome->bytes + at, message, size) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_own(const struct client *client, const char *name)
+{
+    char folded[SETTING_NAME_BYTES];
+    size_t length = strlen(name);
+
+    if (length >= sizeof folded)
+        return false;
+    for (size_t i = 0; i <= length; i++)
+        folded[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+    return settings_value(client->settings, folded) != NULL;
+}
+
+void welcome_renew(struct client *client)
+{
+    const struct welcome *newest = atomic_load(&client->profile->welcome), *told = client->welcome;
+    const char *name, *value;
+    struct frame frame;
+
+    client->welcome = newest;
+    for (size_t at = 0; newest != NULL && at < newest->length; at += frame.size) {
+        if (frame_peek(newest->bytes + at, newest->length - at, &frame) != FRAME_OK)
+            return;
+        if (is_told(told, newest->bytes + at, frame.size) ||
+            !fields_parameter_status(newest->bytes + at + FRAME_HEADER_BYTES, frame.size - FRAME_HEADER_BYTES,
+                                     &name, &value) ||
+            is_own(client, name))
+            continue;
+        stream_send(&client->stream, newest->bytes + at, frame.size);
+        state_note_reading(&client->relay, name, value);
     }
 }
 
@@ -49,7 +81,8 @@ static void finish(struct client *client, struct server *own)
 {
     size_t secret = client->login->minor >= 2 ? POOLED_SECRET_BYTES : SECRET_BYTES_3_0;
 
-    note_parameters(&client->relay, atomic_load(&client->profile->welcome));
+    client->welcome = atomic_load(&client->profile->welcome);
+    note_parameters(&client->relay, client->welcome);
     client_make_key(client, own == NULL ? 0 : own->backend_pid, secret);
     login_abandon(client);
     client->waiter = (struct waiter){.want = WANT_POOLED};
@@ -101,6 +134,8 @@ static void wait_for_server(struct client *client)
     client_enter(client, CLIENT_WELCOMING);
     client->waiter = (struct waiter){.want = session ? WANT_FRESH : WANT_POOLED,
                                      .profile = client->profile,
+                                     .owner = client->id,
+                                     .epoch = client->epoch,
                                      .application_name = client->identity.application_name,
                                      .granted = on_granted,
                                      .failed = on_failed};
@@ -128,7 +163,9 @@ void welcome_begin(struct client *client, struct server *brought)
     }
     if (brought != NULL)
         pool_give(brought);
-    if (!session && atomic_load(&client->profile->welcome) != NULL)
+    client->epoch = atomic_load(&client->worker->gateway->pools.epoch);
+    if (!session && atomic_load(&client->profile->welcome) != NULL &&
+        atomic_load(&client->profile->epoch) >= client->epoch)
         finish(client, NULL);
     else
         wait_for_server(client);

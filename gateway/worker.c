@@ -12,6 +12,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "gateway/base/log.h"
+#include "gateway/catalog_read.h"
 #include "gateway/client.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
@@ -78,6 +79,7 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     relay_sweep(&worker->thread, now_us);
     direct_sweep(worker, now_us);
     cancel_sweep(&worker->cancels, now_us);
+    catalog_sweep(worker, now_us);
     stop_if_done(worker);
 }
 
@@ -100,6 +102,7 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
     list_init(&worker->ending);
     list_init(&worker->retries);
     list_init(&worker->openings);
+    list_init(&worker->questions);
     list_init(&worker->cancels);
     mailbox_open(&worker->mailbox, worker->loop, worker);
     ev_timer_init(&worker->sweep, sweep, SWEEP_SECONDS, SWEEP_SECONDS);
@@ -114,6 +117,7 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
 /* The pools of this thread are emptied and given up; deliveries of cancel requests are dropped. */
 static void close_down(struct worker *worker)
 {
+    catalog_reads_close(worker);
     pool_close_thread(&worker->thread);
     cancel_sweep(&worker->cancels, UINT64_MAX);
     mailbox_close(&worker->mailbox);

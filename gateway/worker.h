@@ -31,6 +31,7 @@ struct worker {
     struct list ending;              /* those whose last bytes are being sent, oldest first */
     struct list retries;             /* direct sessions that wait to connect again */
     struct list openings;            /* direct sessions to which PostgreSQL has said nothing yet */
+    struct list questions;           /* catalogs being read, see catalog_read */
     struct list cancels;             /* cancel requests being delivered */
     ev_timer sweep;
     ev_check turn_start;

@@ -192,6 +192,7 @@ struct server *connect_start(struct pool_shard *shard, struct profile *profile, 
     server->address = place.address;
     if (application_name != NULL)
         strncpy(server->application_name, application_name, sizeof server->application_name - 1);
+    strcpy(server->startup_name, server->application_name);
     answer_init(&server->login->answer, shard->pool, NULL, 0);
     stream_open(&server->stream, shard->thread->engine, fd, &login_stream_events);
     begin_session(server);

@@ -103,12 +103,20 @@ bool handoff_owed_elsewhere(struct pool_shard *shard)
     return true;
 }
 
+static void close_idle(struct pool_shard *shard)
+{
+    list_each(link, following, &shard->states[SERVER_PARKED])
+        server_close(list_entry(link, struct server, link), "its database is wanted without sessions");
+}
+
 static void look_around(struct letter *letter, void *owner)
 {
     struct pool_shard *shard = list_entry(letter, struct pool_shard, want);
 
     (void)owner;
     atomic_store(&shard->want_pending, false);
+    if (atomic_exchange(&shard->close_idle, false))
+        close_idle(shard);
     if (list_empty(&shard->waiters))
         handoff_share(shard);
     else
@@ -123,6 +131,16 @@ static void nudge(struct pool_shard *shard)
     pool_retain(shard->pool);
     shard->want.deliver = look_around;
     mailbox_send(shard->thread->mailbox, &shard->want);
+}
+
+void handoff_close_idle(struct pool *pool)
+{
+    for (int i = 0; i < pool->pools->thread_count; i++) {
+        if (atomic_load(&pool->shards[i].parked) == 0)
+            continue;
+        atomic_store(&pool->shards[i].close_idle, true);
+        nudge(&pool->shards[i]);
+    }
 }
 
 bool handoff_ask(struct pool_shard *shard)

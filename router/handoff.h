@@ -18,5 +18,8 @@ bool handoff_owed_elsewhere(struct pool_shard *shard);
 /* Asks a shard that has parked servers to look for waiters. False when no shard has any. */
 bool handoff_ask(struct pool_shard *shard);
 
+/* Every worker closes the idle servers of this pool. */
+void handoff_close_idle(struct pool *pool);
+
 /* Wakes the shard whose waiter is the oldest, because a slot is free. */
 void handoff_wake_oldest(struct pool *pool, struct pool_shard *except);

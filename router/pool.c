@@ -82,27 +82,6 @@ static void refuse(struct pool_shard *shard, struct waiter *waiter, const struct
     waiter->failed(waiter, failure->fault, failure->message, failure->bytes);
 }
 
-/* What came to an idle server since the loop last looked would be taken for an answer: such a server is not
- * used. */
-static bool is_quiet(struct server *server)
-{
-    if (server->parked_us == server->shard->thread->now_us || stream_quiet(&server->stream))
-        return true;
-    server_close(server, "PostgreSQL spoke to an idle server connection");
-    return false;
-}
-
-static struct server *parked_fit(struct pool_shard *shard, const struct profile *profile)
-{
-    list_each(link, following, &shard->states[SERVER_PARKED]) {
-        struct server *server = list_entry(link, struct server, link);
-
-        if (server->profile == profile && is_quiet(server))
-            return server;
-    }
-    return NULL;
-}
-
 /* Closes the longest idle parked server of this shard but keeps its slot for the caller. */
 static bool slot_by_eviction(struct pool_shard *shard)
 {
@@ -112,9 +91,12 @@ static bool slot_by_eviction(struct pool_shard *shard)
     if (list_empty(parked))
         return false;
     server = list_entry(parked->prev, struct server, link);
+    list_each(link, following, parked)
+        if (list_entry(link, struct server, link)->marked_for != 0)
+            server = list_entry(link, struct server, link);
     CHECK(server->counted);
     server->counted = false;
-    server_close(server, "its slot is needed for other startup parameters");
+    server_close(server, "its slot is needed for a session that it does not fit");
     return true;
 }
 
@@ -123,7 +105,8 @@ static void login_ready(struct server *server, void *owner, const struct login_p
     struct pool_shard *shard = server->shard;
     struct waiter *waiter = owner;
 
-    profile_set_welcome(&shard->pool->profiles, server->profile, parameters->bytes, parameters->length);
+    profile_set_welcome(&shard->pool->profiles, server->profile, parameters->bytes, parameters->length,
+                        server->epoch);
     pool_forget_failure(shard->pool);
     server_watch_parked(server);
     if (waiter == NULL) {
@@ -215,7 +198,7 @@ static void open_for(struct pool_shard *shard, struct waiter *waiter, bool count
 
     if (!alone)
         shard->connecting++;
-    server = connect_start(shard, waiter->profile, waiter->application_name, counted, &login_events,
+    server = connect_start(shard, waiter->profile, "", counted, &login_events,
                            alone ? waiter : NULL);
     if (server == NULL || !alone)
         return;
@@ -245,7 +228,7 @@ static bool serve_one(struct pool_shard *shard, struct waiter *waiter, int *on_t
         return true;
     }
     if (waiter->want == WANT_POOLED) {
-        server = parked_fit(shard, waiter->profile);
+        server = pool_fit(shard, waiter);
         if (server != NULL) {
             grant(shard, waiter, server);
             return true;
@@ -300,7 +283,7 @@ struct server *pool_take(struct pool_shard *shard, struct waiter *waiter)
     struct server *server;
 
     if (waiter->want == WANT_POOLED && list_empty(&shard->waiters)) {
-        server = parked_fit(shard, waiter->profile);
+        server = pool_fit(shard, waiter);
         if (server != NULL) {
             server_enter(server, SERVER_ACTIVE);
             return server;
@@ -322,8 +305,11 @@ void pool_give(struct server *server)
     server->parked_us = shard->thread->now_us;
     if (server->state != SERVER_PARKED)
         server_enter(server, SERVER_PARKED);
-    if (atomic_load(&shard->pool->waiting) == 0)
+    if (atomic_load(&shard->pool->waiting) == 0) {
+        if (shard->thread->now_us < atomic_load_explicit(&shard->pool->spares_at_us, memory_order_relaxed))
+            server_close(server, "its database is wanted without sessions");
         return;
+    }
     if (handoff_owed_elsewhere(shard))
         return;
     if (list_empty(&shard->waiters))

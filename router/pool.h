@@ -13,6 +13,18 @@ struct fault;
  * caller fills in want, profile, application_name and the two functions. */
 struct server *pool_take(struct pool_shard *shard, struct waiter *waiter);
 
+/* The idle server of this shard that suits best, or NULL; it stays idle. */
+struct server *pool_fit(struct pool_shard *shard, const struct waiter *waiter);
+
+/* The server whose id is waiter->only, if it is parked here at this moment; NULL otherwise. */
+struct server *pool_take_only(struct pool_shard *shard, const struct waiter *waiter);
+
+/* Whether that server is parked here and this client was the last one to change anything through it. */
+bool pool_has_sequence(struct pool_shard *shard, uint64_t server_id, uint64_t owner);
+
+/* A session ended: idle servers that bear its traces are closed. */
+void pool_forget(struct pool_shard *shard, uint64_t owner);
+
 /* Gives a clean server back: to the oldest waiter anywhere, or it is parked. */
 void pool_give(struct server *server);
 

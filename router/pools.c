@@ -12,6 +12,8 @@
 #include "router/hosts.h"
 #include "router/pool.h"
 
+void (*pool_catalog_free)(struct pool *pool);
+
 void pools_open(struct pools *pools, struct pool_thread **threads, int count)
 {
     memset(pools, 0, sizeof *pools);
@@ -75,6 +77,8 @@ static void pool_free(struct pool *pool)
 {
     struct pool_limits *limits = atomic_load(&pool->limits), *older;
 
+    if (atomic_load(&pool->catalog) != NULL)
+        pool_catalog_free(pool);
     for (; limits != NULL; limits = older) {
         older = limits->older;
         free(limits);
@@ -312,7 +316,8 @@ static void keep_minimum(struct pool_shard *shard, const struct pool_options *op
     struct profile *usual = atomic_load(&pool->usual);
 
     if (usual == NULL || atomic_load(&pool->open) >= options->min_pool_size ||
-        atomic_load(&pool->clients) == 0 || !pool_slot_acquire(pool, now_us))
+        atomic_load(&pool->clients) == 0 || now_us < atomic_load(&pool->spares_at_us) ||
+        !pool_slot_acquire(pool, now_us))
         return;
     pool_open_spare(shard, usual);
 }

@@ -27,6 +27,15 @@ void pool_set_credentials(struct pool *pool, const char *password, const unsigne
 /* The same with an MD5 hash: "md5" and 32 lower-case digits. */
 void pool_set_md5(struct pool *pool, const char *hash);
 
+/* A statement is about to make, change or drop a database: idle servers of every database that its text
+ * names are closed, because PostgreSQL wants it without sessions (and waits five seconds for that). */
+void pools_close_idle(struct pools *pools, const char *text, size_t length);
+/* The same for all databases: a program that makes or drops one came, and nobody sees what it says. */
+void pools_close_all_idle(struct pools *pools);
+
+/* Called before a pool's memory is freed if it has a catalog; set once at start by the session layer. */
+extern void (*pool_catalog_free)(struct pool *pool);
+
 /* Time-driven work of one thread's shards: retries, idle and lifetime limits, min_pool_size, login limits. */
 void pool_sweep(struct pool_thread *thread, uint64_t now_us);
 

@@ -164,7 +164,8 @@ struct profile *profiles_intern(struct profiles *profiles, const struct startup 
     return profile;
 }
 
-void profile_set_welcome(struct profiles *profiles, struct profile *profile, const void *bytes, size_t length)
+void profile_set_welcome(struct profiles *profiles, struct profile *profile, const void *bytes, size_t length,
+                         uint64_t epoch)
 {
     struct welcome *fresh = malloc(sizeof *fresh + length);
 
@@ -179,5 +180,6 @@ void profile_set_welcome(struct profiles *profiles, struct profile *profile, con
         free(fresh);
     else
         atomic_store(&profile->welcome, fresh);
+    atomic_store(&profile->epoch, epoch);
     pthread_mutex_unlock(&profiles->lock);
 }

@@ -26,6 +26,7 @@ struct profile {
     struct table_link link;
     struct startup_parameter *parameters; /* without user, database, replication, application_name, _pq_.* */
     size_t count;
+    _Atomic uint64_t epoch; /* [a] pools->epoch of `welcome` */
     struct welcome *_Atomic welcome; /* [a] from the newest server of this set; NULL until one logged in */
 };
 
@@ -46,4 +47,4 @@ struct profile *profiles_intern(struct profiles *profiles, const struct startup 
 
 /* Publishes a newer welcome (copied) if it differs. */
 void profile_set_welcome(struct profiles *profiles, struct profile *profile, const void *bytes,
-                         size_t length);
+                         size_t length, uint64_t epoch);

@@ -36,6 +36,7 @@ struct server *server_new(struct pool_shard *shard, struct profile *profile)
     server->stream.fd = -1;
     server->id = atomic_fetch_add(&shard->pool->pools->next_server_id, 1) + 1;
     server->opened_us = clock_now_us();
+    server->epoch = atomic_load(&shard->pool->pools->epoch);
     list_init(&server->link);
     server_enter(server, SERVER_CONNECTING);
     return server;
@@ -61,6 +62,8 @@ static bool may_enter(enum server_state from, enum server_state to)
         return from == SERVER_CONNECTING || from == SERVER_ACTIVE || from == SERVER_MOVING;
     case SERVER_ACTIVE:
         return from == SERVER_CONNECTING || from == SERVER_PARKED;
+    case SERVER_LISTENING:
+        return from == SERVER_CONNECTING;
     case SERVER_MOVING:
         return from == SERVER_PARKED;
     case SERVER_CLOSED:
@@ -137,6 +140,8 @@ static void server_free(struct server *server)
 {
     if (server->session != NULL)
         server_session_free(server->session);
+    settings_release(server->settings);
+    settings_release(server->customs);
     explicit_bzero(server->secret, sizeof server->secret);
     free(server);
 }

@@ -10,6 +10,7 @@
 #include "gateway/net/mailbox.h"
 #include "gateway/net/stream.h"
 #include "router/profile.h"
+#include "router/settings.h"
 
 struct fault;
 struct pool_shard;
@@ -40,11 +41,17 @@ struct server {
     bool dedicated;              /* opened for one session alone */
     bool buried;                 /* closed and released; the memory waits only for `cancels` */
     int cancels;                 /* cancel requests on their way to this backend: it is not reused before */
+    const struct settings *settings; /* [w] what was set on it beyond its startup; retained */
+    const struct settings *customs;  /* [w] every name with a dot that was ever set on it; retained */
+    uint64_t marked_for; /* [w] the client that left traces which only the server's end removes, 0: none */
+    uint64_t sequence_user;      /* [w] the client that last changed anything: its currval is here */
     uint32_t backend_pid;
     uint16_t secret_bytes;
     unsigned char secret[CANCEL_SECRET_MAX_BYTES];
     char application_name[APPLICATION_NAME_BYTES]; /* what the backend has now */
+    char startup_name[APPLICATION_NAME_BYTES];     /* what it returns to with RESET */
     uint64_t id, opened_us, parked_us;
+    uint64_t epoch;              /* pools->epoch when it began to log in */
     struct address address;
     struct letter letter;        /* for the hand-off */
 };

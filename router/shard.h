@@ -9,35 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "conf/pins.h"
 #include "conf/snapshot.h"
 #include "gateway/base/fault.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/net/stream.h"
 #include "router/profile.h"
 #include "router/server.h"
+#include "router/waiter.h"
 
+struct catalog;
+struct routines;
 struct upstream;
-
-/* What a waiter wants. */
-enum want {
-    WANT_POOLED, /* any clean server of its profile */
-    WANT_FRESH,  /* a server opened for it alone */
-    WANT_SLOT    /* the right to open one itself (relayed logins); granted with server NULL */
-};
-
-/* Embedded in a client. The router knows waiters, not clients. */
-struct waiter {
-    struct list link;
-    enum want want;
-    bool uncounted;              /* WANT_FRESH outside the pool's limit: dumps and the like */
-    uint64_t since_us;
-    struct profile *profile;
-    const char *application_name;
-    struct server *connecting;   /* the server being opened for a WANT_FRESH */
-    void (*granted)(struct waiter *waiter, struct server *server);
-    /* No server can be had: fault says why; message is PostgreSQL's own ErrorResponse, or NULL. */
-    void (*failed)(struct waiter *waiter, const struct fault *fault, const void *message, size_t bytes);
-};
 
 /* One worker's part of a pool. Everything without a letter belongs to that worker. */
 struct pool_shard {
@@ -48,6 +31,7 @@ struct pool_shard {
     struct list waiters;
     int connecting;              /* servers logging in for no waiter in particular */
     bool listed, serving, serve_again;
+    _Atomic bool close_idle;     /* [a] somebody asked for that */
     struct letter want;          /* "look who is waiting" */
     _Atomic bool want_pending;   /* [a] */
     _Atomic int parked;          /* [a] length of states[PARKED] */
@@ -55,6 +39,9 @@ struct pool_shard {
     _Atomic int waiting;         /* [a] length of waiters */
     _Atomic uint64_t transactions, queries, wait_us; /* [a] written by the owning thread only */
     _Atomic uint64_t oldest_us;  /* [a] since when the first waiter waits; UINT64_MAX = none */
+    struct routines *routines;   /* what this worker last heard from pool->catalog; a reference */
+    struct routines *routines_before; /* what it knew until the catalogs changed; a reference */
+    uint64_t routines_version;
 };
 
 /* How this pool logs in to PostgreSQL. A hash or keys beside a password are newer than it. */
@@ -86,8 +73,15 @@ struct pool {
     _Atomic int uncounted;       /* [a] dedicated servers outside the limit */
     _Atomic int waiting;         /* [a] waiters of all shards */
     _Atomic int clients;         /* [a] logged-in clients */
+    _Atomic bool asks_sequences; /* [a] a session asked for currval of an earlier transaction */
+    _Atomic int pinned, pinned_peak; /* [a] clients that keep a server by what they left in it; most ever */
+    _Atomic int pin_places;      /* [a] these, and clients of which it will soon be known */
+    _Atomic uint64_t pinnings, pins[PIN_REASONS]; /* [a] how often clients began to be pinned; by reason */
+    _Atomic uint64_t refusals;   /* [a] statements that session_state or max_pinned refused */
+    struct catalog *_Atomic catalog; /* [a] what is known of its database; see pool_catalog_free */
     struct profile *_Atomic usual; /* [a] the set that min_pool_size is kept for: the last one used */
     _Atomic uint64_t retry_at_us; /* [a] no new connection before this after a failure */
+    _Atomic uint64_t spares_at_us; /* [a] no spare server before this: its database may be on its way out */
     _Atomic uint64_t own_login_at_us; /* [a] ... nor a login of our own before this: there is no password */
     _Atomic bool no_password;    /* [a] only clients' logins bring servers: none is given up for another */
     _Atomic uint64_t handoffs;   /* [a] */
@@ -111,4 +105,5 @@ struct pools {
     struct pool_thread **threads;
     int thread_count;
     _Atomic uint64_t next_server_id;
+    _Atomic uint64_t epoch; /* [a] changes with the defaults of new sessions (ALTER ROLE, ALTER DATABASE) */
 };

@@ -8,7 +8,9 @@
 #include <strings.h>
 
 #include "conf/options.h"
+#include "conf/pins.h"
 #include "gateway/admin/rows.h"
+#include "gateway/admin/show_state.h"
 #include "gateway/base/clock.h"
 #include "gateway/client.h"
 #include "gateway/direct.h"
@@ -35,7 +37,7 @@ static void add_tls(struct rows *rows, const struct stream *stream)
 
 static void add_client(struct rows *rows, const struct client *client, uint64_t now_us)
 {
-    char peer[ADDRESS_TEXT_BYTES];
+    char peer[ADDRESS_TEXT_BYTES], pins[256];
 
     address_print(&client->peer, peer, sizeof peer);
     rows_begin(rows);
@@ -49,7 +51,7 @@ static void add_client(struct rows *rows, const struct client *client, uint64_t 
     rows_text(rows, client->verdict.route == NULL ? NULL : class_name(client->verdict.class));
     rows_text(rows, client->verdict.route == NULL ? NULL : client->verdict.route->name);
     rows_text(rows, client->verdict.route == NULL ? NULL : mode_name(client->verdict.mode));
-    rows_text(rows, pin_reason_name(client->pin));
+    rows_text(rows, pins_print(client->pins, pins, sizeof pins));
     if (client->server != NULL)
         rows_number(rows, client->server->id);
     else
@@ -143,6 +145,9 @@ static void add_pool(struct rows *rows, struct pool *pool, int shards, uint64_t 
     rows_number(rows, (now_us - oldest_us) / 1000000);
     rows_number(rows, (now_us - oldest_us) % 1000000);
     rows_number(rows, atomic_load(&pool->handoffs));
+    rows_number(rows, (uint64_t)atomic_load(&pool->pinned));
+    rows_number(rows, (uint64_t)atomic_load(&pool->pinned_peak));
+    rows_number(rows, (uint64_t)pool_options(pool)->max_pinned);
     rows_end(rows);
 }
 
@@ -181,6 +186,8 @@ static void add_stats(struct rows *rows, struct pool *pool, int shards, uint64_t
     rows_number(rows, transactions);
     rows_number(rows, queries);
     rows_number(rows, wait_us);
+    rows_number(rows, atomic_load(&pool->pinnings));
+    rows_number(rows, atomic_load(&pool->refusals));
     rows_end(rows);
 }
 
@@ -189,18 +196,48 @@ static void show_stats(struct worker *worker, struct rows *rows)
     each_pool(worker, rows, add_stats);
 }
 
+static void add_pin_stats(struct rows *rows, struct pool *pool, int shards, uint64_t now_us)
+{
+    (void)shards;
+    (void)now_us;
+    for (enum pin_reason reason = PIN_NONE + 1; reason < PIN_REASONS; reason++) {
+        uint64_t count = atomic_load(&pool->pins[reason]);
+
+        if (count == 0)
+            continue;
+        rows_begin(rows);
+        rows_text(rows, pool->database);
+        rows_text(rows, pool->user);
+        rows_text(rows, pool->route);
+        rows_text(rows, pin_reason_name(reason));
+        rows_number(rows, count);
+        rows_text(rows, pin_reason_sentence(reason));
+        rows_end(rows);
+    }
+}
+
+static void show_pin_stats(struct worker *worker, struct rows *rows)
+{
+    each_pool(worker, rows, add_pin_stats);
+}
+
 static void show_routes(struct worker *worker, struct rows *rows)
 {
     const struct generation *generation = worker->generation;
 
     for (size_t i = 0; i < generation->snapshot->route_count; i++) {
         const struct route_options *route = &generation->snapshot->routes[i];
+        char state[512];
 
         rows_begin(rows);
         rows_text(rows, route->name);
         rows_text(rows, mode_name(route->mode));
         rows_text(rows, route->upstream);
         rows_number(rows, atomic_load(&generation->route_hits[i]));
+        session_state_to_text(&route->pool.session_state, state, sizeof state);
+        rows_text(rows, state);
+        rows_number(rows, (uint64_t)route->pool.max_pinned);
+        rows_text(rows, isolation_name(route->pool.isolation));
         rows_end(rows);
     }
 }

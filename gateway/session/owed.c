@@ -20,13 +20,16 @@ struct server_session *session_new(void)
 
 void session_free(struct server_session *session)
 {
+    if (session->cancel_told != NULL)
+        session->cancel_told(session->cancel_owner);
     while (session->owed.count > 0)
         owed_pop(&session->owed);
     free(session->owed.items);
     set_clear(&session->prepared);
-    for (size_t i = 0; i < session->differing_count; i++)
-        free(session->differing[i]);
-    free(session->differing);
+    for (size_t i = 0; i < session->materials.count; i++)
+        session->materials.names[i]->material = MATERIAL_NONE;
+    name_list_free(&session->materials);
+    free(session->excuse);
     free(session);
 }
 
@@ -76,6 +79,20 @@ bool owed_evicts(struct owed_ring *ring, const struct statement *statement)
     for (uint32_t i = 0; i < ring->count; i++)
         if (owed_at(ring, i)->evicts && owed_at(ring, i)->statement == statement)
             return true;
+    return false;
+}
+
+bool owed_closes(struct owed_ring *ring, const char *name)
+{
+    bool synced = false;
+
+    for (uint32_t i = ring->count; i > 0; i--) {
+        const struct owed *owed = owed_at(ring, i - 1);
+
+        synced = synced || owed->kind == OWED_SYNC;
+        if (synced && owed->kind == OWED_CLOSE && owed->name != NULL && strcmp(owed->name->name, name) == 0)
+            return true;
+    }
     return false;
 }
 

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "gateway/session/prepared.h"
+#include "gateway/session/name_list.h"
+#include "gateway/session/prepared_set.h"
 
 enum owed_kind {
     OWED_QUERY,      /* until ReadyForQuery */
@@ -20,14 +21,26 @@ enum owed_kind {
     OWED_COPY_END    /* CopyDone or CopyFail was sent: no answer of its own */
 };
 
+/* Why the gateway itself asked. */
+enum owed_purpose { PURPOSE_PLAIN, PURPOSE_REPLAY /* the client's settings */, PURPOSE_PROBE };
+
 struct owed {
     uint8_t kind;
+    uint8_t purpose;              /* of ours */
     bool ours;                    /* asked by the gateway: the answer is swallowed */
     bool prepares;                /* statement was added to the server's set by this */
+    uint8_t listens;              /* a query of gateway/notify: which, see enum notify_query */
     bool evicts;                  /* statement was taken out of the server's set by this */
-    struct statement *statement;  /* PARSE, CLOSE: what `prepares` or `evicts` is about; retained */
-    struct prepared_name *name; /* PARSE: the client's name that it added; CLOSE: that it removed; retained */
+    uint32_t refused;             /* QUERY, PARSE: stands in for a statement refused for these PIN_BITs */
+    bool restores;                /* when undone, name->material is `material` again */
+    uint8_t material;
+    struct statement *statement;  /* PARSE, CLOSE: what `prepares` or `evicts` is about; DESCRIBE: what it
+                                     asks about; retained */
+    struct prepared_name *name;   /* PARSE: the client's name that it added, or one that we place; CLOSE: that
+                                     is removed or taken back; DESCRIBE: that it asks about; retained */
 };
+
+enum { UNNAMED_UNKNOWN = -1 /* of nobody, but there may be one */ };
 
 /* A ring; above OWED_HIGH the client is not read until answers came. */
 enum { OWED_HIGH = 4096 };
@@ -41,13 +54,19 @@ struct owed_ring {
 struct server_session {
     struct owed_ring owed;
     struct prepared_set prepared;
+    struct name_list materials;   /* statements that may be there under the client's own names */
     uint64_t unnamed_of;          /* id of the client whose unnamed statement the server has, 0 = none */
+    unsigned char *excuse;        /* an ErrorResponse to be sent instead of PostgreSQL's: relay_error.c */
+    size_t excuse_bytes;
     size_t unread;                /* bytes of the server that wait for the rest of their message */
     uint64_t batch;               /* Syncs sent: what one batch prepared is in doubt to the next */
     size_t passing;               /* bytes of a large message still to come from the server */
     bool passing_swallowed;
-    char **differing;             /* reported settings whose value is not that of the server's login */
-    size_t differing_count;
+    bool probe_failed;            /* the question at the head failed */
+    /* A cancel request for the client's query, while one of ours is in front of it; NULL: none. */
+    void (*cancel_told)(void *owner);
+    void *cancel_owner;
+    uint8_t listens;              /* the ReadyForQuery at hand is gateway/notify's: as in struct owed */
     bool said_fatal;              /* PostgreSQL sent FATAL or PANIC: the end of the connection is no news */
     uint64_t cleaning_since_us;   /* a client left in a transaction: ROLLBACK is on its way */
 };
@@ -62,6 +81,9 @@ static inline struct owed *owed_head(struct owed_ring *ring)
     return ring->count == 0 ? 0 : &ring->items[ring->head];
 }
 struct owed *owed_at(struct owed_ring *ring, uint32_t index);
+/* Whether a Close of this client's name is on its way that an error before it may still undo: a Sync stands
+ * between it and what is sent next. */
+bool owed_closes(struct owed_ring *ring, const char *name);
 /* Whether a Close of this statement is on its way that may still be skipped. */
 bool owed_evicts(struct owed_ring *ring, const struct statement *statement);
 /* Drops the first one and its references. */

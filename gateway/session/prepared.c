@@ -8,6 +8,8 @@
 
 #include "gateway/base/check.h"
 
+enum { NAME_BYTES_MAX = 63 /* PostgreSQL keeps no more of a statement's name */ };
+
 void statements_open(struct statements *statements)
 {
     memset(statements, 0, sizeof *statements);
@@ -24,15 +26,17 @@ void statements_close(struct statements *statements)
     }
 }
 
-static bool is_same(const struct statement *statement, const struct parse_fields *parse)
+static bool is_same(const struct statement *statement, const struct parse_fields *parse,
+                    const struct settings *meaning)
 {
-    return statement->query_bytes == parse->query_length + 1 &&
+    return statement->meaning == meaning && statement->query_bytes == parse->query_length + 1 &&
            statement->types_bytes == parse->types_bytes &&
            memcmp(statement->bytes, parse->query, parse->query_length) == 0 &&
            memcmp(statement->bytes + statement->query_bytes, parse->types, parse->types_bytes) == 0;
 }
 
-static struct statement *statement_new(struct statements *statements, const struct parse_fields *parse)
+static struct statement *statement_new(struct statements *statements, const struct parse_fields *parse,
+                                       const struct settings *meaning)
 {
     struct statement *statement = malloc(sizeof *statement + parse->query_length + 1 + parse->types_bytes);
 
@@ -40,6 +44,8 @@ static struct statement *statement_new(struct statements *statements, const stru
         return NULL;
     memset(statement, 0, sizeof *statement);
     statement->home = statements;
+    settings_retain(meaning);
+    statement->meaning = meaning;
     statement->id = atomic_fetch_add(&statements->next_id, 1) + 1;
     statement->query_bytes = parse->query_length + 1;
     statement->types_bytes = parse->types_bytes;
@@ -49,7 +55,8 @@ static struct statement *statement_new(struct statements *statements, const stru
     return statement;
 }
 
-struct statement *statement_intern(struct statements *statements, const struct parse_fields *parse)
+struct statement *statement_intern(struct statements *statements, const struct parse_fields *parse,
+                                   const struct settings *meaning)
 {
     uint64_t hash = table_hash(parse->query, parse->query_length, parse->types_bytes);
     struct table *table = &statements->stripes[hash >> 60].table;
@@ -59,11 +66,12 @@ struct statement *statement_intern(struct statements *statements, const struct p
     pthread_mutex_lock(lock);
     for (struct table_link *link = table_find(table, hash); link != NULL && found == NULL;
          link = table_next(link))
-        if (is_same(table_entry(link, struct statement, link), parse))
+        if (is_same(table_entry(link, struct statement, link), parse, meaning))
             found = table_entry(link, struct statement, link);
     if (found == NULL) {
-        found = statement_new(statements, parse);
+        found = statement_new(statements, parse, meaning);
         if (found != NULL && !table_add(table, &found->link, hash)) {
+            settings_release(meaning);
             free(found);
             found = NULL;
         }
@@ -72,6 +80,14 @@ struct statement *statement_intern(struct statements *statements, const struct p
         atomic_fetch_add(&found->references, 1);
     pthread_mutex_unlock(lock);
     return found;
+}
+
+struct statement *statement_intern_again(struct statement *statement, const struct settings *meaning)
+{
+    const struct parse_fields parse = {"", statement->bytes, statement->query_bytes - 1,
+                                       statement->bytes + statement->query_bytes, statement->types_bytes};
+
+    return statement_intern(statement->home, &parse, meaning);
 }
 
 uint64_t statements_number(struct statements *statements)
@@ -97,6 +113,7 @@ void statement_release(struct statement *statement)
     pthread_mutex_lock(&home->stripes[stripe].lock);
     if (atomic_fetch_sub(&statement->references, 1) == 1) {
         table_remove(&home->stripes[stripe].table, &statement->link);
+        settings_release(statement->meaning);
         free(statement);
     }
     pthread_mutex_unlock(&home->stripes[stripe].lock);
@@ -113,11 +130,11 @@ struct prepared_name *names_find(const struct prepared_names *names, const char 
 
     if (names->table.count == 0)
         return NULL;
-    hash = table_hash(name, strlen(name), 0);
+    hash = table_hash(name, strnlen(name, NAME_BYTES_MAX), 0);
     for (struct table_link *link = table_find(&names->table, hash); link != NULL; link = table_next(link)) {
         struct prepared_name *found = table_entry(link, struct prepared_name, link);
 
-        if (strcmp(found->name, name) == 0)
+        if (strncmp(found->name, name, NAME_BYTES_MAX) == 0)
             return found;
     }
     return NULL;
@@ -126,13 +143,14 @@ struct prepared_name *names_find(const struct prepared_names *names, const char 
 struct prepared_name *names_add(struct prepared_names *names, const char *name, struct statement *statement,
                                 uint64_t number)
 {
-    size_t length = strlen(name);
+    size_t length = strnlen(name, NAME_BYTES_MAX);
     struct prepared_name *added = malloc(sizeof *added + length + 1);
 
     if (added == NULL)
         return NULL;
     memset(added, 0, sizeof *added);
-    memcpy(added->name, name, length + 1);
+    memcpy(added->name, name, length);
+    added->name[length] = '\0';
     if (!table_add(&names->table, &added->link, table_hash(name, length, 0))) {
         free(added);
         return NULL;
@@ -157,7 +175,15 @@ void name_release(struct prepared_name *name)
         return;
     CHECK(!name->listed);
     statement_release(name->statement);
+    free(name->facts);
     free(name);
+}
+
+void name_become(struct prepared_name *name, struct statement *statement)
+{
+    statement_retain(statement);
+    statement_release(name->statement);
+    name->statement = statement;
 }
 
 void names_remove(struct prepared_names *names, struct prepared_name *name)
@@ -189,8 +215,44 @@ void names_clear(struct prepared_names *names)
     table_free(&names->table);
 }
 
-bool unnamed_set(struct unnamed *unnamed, const void *body, size_t bytes)
+void names_free(struct prepared_names *names)
 {
+    names_clear(names);
+    name_list_free(&names->leaving);
+}
+
+bool facts_matter(const struct statement_facts *facts)
+{
+    return facts->suspects != 0 || facts->barrier || facts->discards || facts->executes ||
+           facts->asks_prepared || facts->asks_listening || facts->listens || facts->notifies ||
+           facts->draws || facts->database_change || facts->defaults_change || facts->routines_change;
+}
+
+bool facts_keep(struct statement_facts **kept, const struct statement_facts *facts)
+{
+    if (*kept == NULL)
+        *kept = calloc(1, sizeof **kept);
+    if (*kept == NULL)
+        return false;
+    memcpy(*kept, facts, offsetof(struct statement_facts, settings));
+    (*kept)->settings.count = facts->settings.count;
+    memcpy((*kept)->settings.names, facts->settings.names, facts->settings.count * SETTING_NAME_BYTES);
+    return true;
+}
+
+bool facts_renew(struct statement_facts **kept, const struct statement_facts *facts)
+{
+    if (facts_matter(facts))
+        return facts_keep(kept, facts);
+    free(*kept);
+    *kept = NULL;
+    return true;
+}
+
+bool unnamed_set(struct unnamed *unnamed, const void *body, size_t bytes, const struct statement_facts *facts)
+{
+    if (!facts_renew(&unnamed->facts, facts))
+        return false;
     if (unnamed->room < bytes) {
         char *wider = realloc(unnamed->body, bytes * 2);
 
@@ -202,112 +264,18 @@ bool unnamed_set(struct unnamed *unnamed, const void *body, size_t bytes)
     memcpy(unnamed->body, body, bytes);
     unnamed->bytes = bytes;
     unnamed->known = true;
+    unnamed->unread = false;
     return true;
+}
+
+void unnamed_forget(struct unnamed *unnamed)
+{
+    unnamed->known = unnamed->unread = false;
 }
 
 void unnamed_free(struct unnamed *unnamed)
 {
+    free(unnamed->facts);
     free(unnamed->body);
     memset(unnamed, 0, sizeof *unnamed);
-}
-
-void set_init(struct prepared_set *set)
-{
-    memset(set, 0, sizeof *set);
-    list_init(&set->recent);
-}
-
-static uint64_t id_hash(const struct statement *statement)
-{
-    return statement->id * 0x9e3779b97f4a7c15u >> 7;
-}
-
-static struct prepared_entry *set_find(struct prepared_set *set, const struct statement *statement)
-{
-    for (struct table_link *link = table_find(&set->table, id_hash(statement)); link != NULL;
-         link = table_next(link)) {
-        struct prepared_entry *entry = table_entry(link, struct prepared_entry, link);
-
-        if (entry->statement == statement)
-            return entry;
-    }
-    return NULL;
-}
-
-enum set_state set_look(struct prepared_set *set, const struct statement *statement, uint64_t batch,
-                        uint64_t number)
-{
-    struct prepared_entry *entry = set_find(set, statement);
-
-    if (entry == NULL)
-        return SET_MISSING;
-    list_remove(&entry->recency);
-    list_push(&set->recent, &entry->recency);
-    if (entry->number < number)
-        return SET_DOUBTFUL;
-    return entry->confirmed || entry->batch == batch ? SET_READY : SET_DOUBTFUL;
-}
-
-bool set_add(struct prepared_set *set, struct statement *statement, uint64_t batch, uint64_t number)
-{
-    struct prepared_entry *entry = set_find(set, statement);
-
-    if (entry == NULL) {
-        entry = calloc(1, sizeof *entry);
-        if (entry == NULL || !table_add(&set->table, &entry->link, id_hash(statement))) {
-            free(entry);
-            return false;
-        }
-        statement_retain(statement);
-        entry->statement = statement;
-        list_init(&entry->recency);
-        list_push(&set->recent, &entry->recency);
-    }
-    entry->batch = batch;
-    entry->number = number;
-    entry->confirmed = false;
-    return true;
-}
-
-void set_confirm(struct prepared_set *set, const struct statement *statement)
-{
-    struct prepared_entry *entry = set_find(set, statement);
-
-    if (entry != NULL)
-        entry->confirmed = true;
-}
-
-bool set_doubt(struct prepared_set *set, struct statement *statement)
-{
-    return set_add(set, statement, UINT64_MAX, 0);
-}
-
-static void entry_free(struct prepared_set *set, struct prepared_entry *entry)
-{
-    table_remove(&set->table, &entry->link);
-    list_remove(&entry->recency);
-    statement_release(entry->statement);
-    free(entry);
-}
-
-void set_remove(struct prepared_set *set, const struct statement *statement)
-{
-    struct prepared_entry *entry = set_find(set, statement);
-
-    if (entry != NULL)
-        entry_free(set, entry);
-}
-
-void set_clear(struct prepared_set *set)
-{
-    while (!list_empty(&set->recent))
-        entry_free(set, list_entry(set->recent.next, struct prepared_entry, recency));
-    table_free(&set->table);
-}
-
-struct statement *set_surplus(struct prepared_set *set, size_t limit)
-{
-    if (set->table.count <= limit)
-        return NULL;
-    return list_entry(set->recent.prev, struct prepared_entry, recency)->statement;
 }

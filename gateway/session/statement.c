@@ -1,359 +1,314 @@
 /* SPDX-License-Identifier: PostgreSQL
- * statement - what the text of a query says about session state, in one pass over its tokens. Hot path: every
- * query of a pooled client comes by here. A suspicion too many costs a server for a while; one too few would
- * show one client's state to another, so doubt raises it. */
+ * statement - what the text of a query says about session state, in one pass over its identifiers. Hot path:
+ * every query of a pooled client comes by here. A suspicion too many costs a question at the end of the
+ * transaction; one too few would show one client's state to another, so doubt raises it. */
 #include "gateway/session/statement.h"
 
 #include <string.h>
 
-#include "gateway/session/lexer.h"
+#include "gateway/session/routines.h"
+#include "gateway/session/statement_scan.h"
 
-enum { IDENTIFIER_MAX_BYTES = 63 /* the server's NAMEDATALEN - 1 */ };
-
-enum keyword {
-    KEYWORD_NONE,
-#define KEYWORD(id, text, first, second, last) KEYWORD_##id,
-#define NAME(id, text, first, second, last, pin) KEYWORD_##id,
-#include "gateway/session/keywords.def"
-#undef KEYWORD
-#undef NAME
+/* What a character opens. */
+enum mark {
+    MARK_QUIET, /* space, and the symbols that mean nothing here */
+    MARK_OPENING,
+    MARK_CLOSING,
+    MARK_SEMICOLON,
+    MARK_COMMENT, /* perhaps */
+    MARK_STRING,
+    MARK_QUOTED,
+    MARK_DOLLAR,
+    MARK_DIGIT,
+    MARK_WORD,
 };
 
-/* What is known in the middle of a text. */
-struct scan {
-    struct statement_facts *facts;
-    enum keyword start;    /* the first word of this statement */
-    enum keyword previous; /* the token before, when it was a key word */
-    char before;           /* the one before that, when it was a symbol */
-    char symbol;           /* the token before, when it was a symbol */
-    bool opening;          /* behind CREATE or INTO: TEMP may follow */
-    bool updating;         /* behind UPDATE */
-    bool ended;            /* some statement of this text is complete */
-    size_t tokens;         /* of this statement, opening parentheses in front of it not counted */
-    size_t depth;          /* of parentheses */
-    enum { CONFIG_NONE, CONFIG_NAMED, CONFIG_OPEN } config; /* a call of set_config */
-    size_t config_depth;
+static const unsigned char marks[256] = {
+    ['('] = MARK_OPENING,       [')'] = MARK_CLOSING,     [';'] = MARK_SEMICOLON,
+    ['-'] = MARK_COMMENT,       ['/'] = MARK_COMMENT,     ['\''] = MARK_STRING,
+    ['"'] = MARK_QUOTED,        ['$'] = MARK_DOLLAR,      ['a' ... 'z'] = MARK_WORD,
+    ['A' ... 'Z'] = MARK_WORD,  ['_'] = MARK_WORD,        [0x80 ... 0xff] = MARK_WORD,
+    ['0' ... '9'] = MARK_DIGIT,
 };
 
-static unsigned char folded(char c)
+/* Whether a word goes on with this character. */
+static const bool continues[256] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true,     ['0' ... '9'] = true,
+    ['_'] = true,         [0x80 ... 0xff] = true,   ['$'] = true,
+};
+
+/* The end of a row of letters; four at a time, because most of a text is letters. */
+static inline const char *word_end(const char *at, const char *end)
 {
-    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    for (; end - at >= 4; at += 4) {
+        if (!continues[(unsigned char)at[0]])
+            return at;
+        if (!continues[(unsigned char)at[1]])
+            return at + 1;
+        if (!continues[(unsigned char)at[2]])
+            return at + 2;
+        if (!continues[(unsigned char)at[3]])
+            return at + 3;
+    }
+    while (at < end && continues[(unsigned char)*at])
+        at++;
+    return at;
 }
 
-static bool text_is(const char *text, const char *word, size_t length)
+/* At a quote: an identifier, of which there are many in the statements of frameworks. */
+static void quoted_see(struct scan *scan)
 {
-    for (size_t i = 0; i < length; i++) {
-        if (folded(text[i]) != (unsigned char)word[i])
-            return false;
-    }
+    struct lexer *lexer = &scan->lexer;
+    const char *start = lexer->at + 1, *end = lexer->end, *at = word_end(start, end);
+    struct token token;
+    enum keyword keyword;
+
+    while (at < end && *at != '"')
+        at++;
+    token = (struct token){.kind = TOKEN_QUOTED, .text = start, .length = (size_t)(at - start)};
+    if (end - at > 1 && at[1] == '"')
+        lexer_next(lexer, &token); /* doubled quotes */
+    else
+        lexer->at = at == end ? end : at + 1;
+    if (token.length == 0)
+        return;
+    keyword = token.length == 1 ? KEYWORD_NONE : keyword_find_live(token.text, token.length);
+    if (keyword != KEYWORD_NONE || scan->wanted)
+        token_see(scan, &token, keyword);
+}
+
+/* At a constant of any kind, or U&"name",
+behind whose escapes any function may hide; or at a letter that only
+ * looked like the beginning of one. */
+static void string_see(struct scan *scan)
+{
+    struct token token;
+
+    lexer_next(&scan->lexer, &token);
+    if (token.kind == TOKEN_UNICODE)
+        scan_suspect(scan, PIN_ANYTHING);
+    else if (token.kind == TOKEN_STRING && scan->dynamic)
+        constant_see(scan, token.text);
+    else if (token.kind == TOKEN_WORD && scan->wanted)
+        identifier_see(scan, &token);
+}
+
+/* Whether a comment begins at this character, which is one of two that may begin one. */
+static bool is_comment(const struct lexer *lexer)
+{
+    return lexer->end - lexer->at > 1 && lexer->at[1] == (*lexer->at == '/' ? '*' : *lexer->at);
+}
+
+/* Moves behind comments to where the next token begins: a name's text is behind its quote. */
+static void comment_skip(struct lexer *lexer)
+{
+    struct lexer ahead = *lexer;
+    struct token token;
+
+    lexer_next(&ahead, &token);
+    lexer->at = token.text;
+    if (token.kind == TOKEN_QUOTED)
+        lexer->at -= sizeof "\"" - 1;
+    else if (token.kind == TOKEN_UNICODE)
+        lexer->at -= sizeof "U&\"" - 1;
+}
+
+/* Whether digits follow a dollar sign. */
+static bool is_parameter(const struct lexer *lexer)
+{
+    return lexer->end - lexer->at > 1 && marks[(unsigned char)lexer->at[1]] == MARK_DIGIT;
+}
+
+static void parameter_skip(struct lexer *lexer)
+{
+    do
+        lexer->at++;
+    while (lexer->at < lexer->end && marks[(unsigned char)*lexer->at] == MARK_DIGIT);
+}
+
+/* At anything but an identifier; moves behind it, not behind a semicolon that ends the statement. */
+static bool statement_goes_on(struct scan *scan)
+{
+    struct lexer *lexer = &scan->lexer;
+    enum mark mark = marks[(unsigned char)*lexer->at];
+
+    if (mark == MARK_SEMICOLON && scan->depth == 0 && lexer->at >= scan->atomic_end)
+        return false;
+    if (mark == MARK_QUOTED)
+        quoted_see(scan);
+    else if (mark == MARK_STRING || (mark == MARK_DOLLAR && !is_parameter(lexer)))
+        string_see(scan);
+    else if (mark == MARK_COMMENT && is_comment(lexer))
+        comment_skip(lexer);
+    else if (mark == MARK_DOLLAR)
+        parameter_skip(lexer);
+    else
+        lexer->at++;
+    if (mark == MARK_OPENING)
+        scan->depth++;
+    else if (mark == MARK_CLOSING && scan->depth > 0)
+        scan->depth--;
     return true;
 }
 
-struct keyword_row {
-    const char *text;
-    unsigned char length, pin;
-};
-
-static const struct keyword_row keyword_rows[] = {
-    [KEYWORD_NONE] = { "", 0, PIN_NONE },
-#define KEYWORD(id, text, first, second, last) [KEYWORD_##id] = { text, sizeof(text) - 1, PIN_NONE },
-#define NAME(id, text, first, second, last, pin) [KEYWORD_##id] = { text, sizeof(text) - 1, PIN_##pin },
-#include "gateway/session/keywords.def"
-#undef KEYWORD
-#undef NAME
-};
-
-/* A perfect hash of length and three letters in lower case. The factors were found by trying: should two rows
- * ever share a slot the compiler refuses the second initializer, and other factors have to be found. */
-#define SLOT(length, first, second, last) (((length) + (first) + (second) * 13u + (last) * 3u) % 256)
-
-static const unsigned char keyword_slots[256] = {
-#define KEYWORD(id, text, first, second, last) [SLOT(sizeof(text) - 1, first, second, last)] = KEYWORD_##id,
-#define NAME(id, text, first, second, last, pin) KEYWORD(id, text, first, second, last)
-#include "gateway/session/keywords.def"
-#undef KEYWORD
-#undef NAME
-};
-
-/* The key word or name that an identifier is; its length is not 0. */
-static enum keyword keyword_find(const char *text, size_t length)
+/* The letters from `word` to scan->lexer, a row or somehow wanted. Whether the statement goes on. */
+static bool word_see(struct scan *scan, const char *word, enum keyword keyword)
 {
-    unsigned first = (unsigned char)text[0] | 0x20, second = (unsigned char)text[length > 1] | 0x20;
-    unsigned last = (unsigned char)text[length - 1] | 0x20;
-    enum keyword keyword = keyword_slots[SLOT(length, first, second, last)];
+    struct token token = {.kind = TOKEN_WORD, .text = word, .length = (size_t)(scan->lexer.at - word)};
 
-    if (keyword != KEYWORD_NONE && length == keyword_rows[keyword].length
-        && text_is(text, keyword_rows[keyword].text, length))
-        return keyword;
-    if (first == 'p' && length > 8 && text_is(text, "pg_temp_", 8))
-        return KEYWORD_PG_TEMP;
-    return KEYWORD_NONE;
+    if (token.length > 1)
+        return !token_see(scan, &token, keyword);
+    scan->lexer.at = word;
+    string_see(scan);
+    return true;
 }
 
-static int pin_weight(enum pin_reason pin)
+/* Whether these letters, which are no row, are of no interest: nor are they the E in front of a quote. */
+static inline bool word_is_quiet(const struct scan *scan, const char *word, const char *at)
 {
-    if (pin == PIN_NONE)
-        return 0;
-    if (pin == PIN_SETTING)
-        return 1;
-    return pin == PIN_BACKUP || pin == PIN_SNAPSHOT || pin == PIN_SLOT ? 3 : 2;
+    if (scan->wanted)
+        return false;
+    return at - word > 1 || at == scan->lexer.end || (*at != '\'' && *at != '&');
 }
 
-/* The heaviest suspicion counts: a backup needs a server of its own, a setting can be put back. */
-static void suspect(struct scan *scan, enum pin_reason pin)
+/* At the first word of a statement: moves behind it. Whether the statement goes on. */
+static bool head_take(struct scan *scan)
 {
-    if (pin_weight(pin) > pin_weight(scan->facts->pin))
-        scan->facts->pin = pin;
+    const char *word = scan->lexer.at, *at = word_end(word + 1, scan->lexer.end);
+    enum keyword keyword = keyword_find(word, (size_t)(at - word));
+
+    scan->lexer.at = at;
+    if (keyword == KEYWORD_NONE)
+        return word_is_quiet(scan, word, at) || word_see(scan, word, keyword);
+    scan->head = keyword;
+    head_see(scan, keyword);
+    return word_see(scan, word, keyword);
 }
 
-/* CREATE is told elsewhere; nobody knows what DO and CALL run. */
-static bool changes_types(enum keyword keyword)
+/* Behind a number. Older servers take 1e5INTO for a number and a word: exponents are the lexer's. */
+static inline const char *number_end(const struct lexer *lexer, const char *number)
 {
-    return keyword == KEYWORD_ALTER || keyword == KEYWORD_DROP || keyword == KEYWORD_IMPORT
-           || keyword == KEYWORD_DO || keyword == KEYWORD_CALL;
+    const char *at = number, *end = lexer->end;
+    struct lexer ahead;
+    struct token token;
+
+    do
+        at++;
+    while (at < end && (marks[(unsigned char)*at] == MARK_DIGIT || *at == '.'));
+    if (at == end || (*at != 'e' && *at != 'E'))
+        return at;
+    ahead = *lexer;
+    ahead.at = number;
+    lexer_next(&ahead, &token);
+    return ahead.at;
 }
 
-/* A statement begins with this word. */
-static void first_word(struct scan *scan, enum keyword keyword)
+/* Behind a quoted identifier of no interest; NULL when it has to be looked at. Frameworks quote all names. */
+static inline const char *quoted_end(const struct scan *scan, const char *quote)
 {
-    struct statement_facts *facts = scan->facts;
+    const char *start = quote + 1, *end = scan->lexer.end, *at = word_end(start, end);
 
-    scan->start = keyword;
-    if (keyword == KEYWORD_LISTEN)
-        suspect(scan, PIN_LISTEN);
-    else if (keyword == KEYWORD_LOAD)
-        suspect(scan, PIN_LOAD);
-    else if (keyword == KEYWORD_DO || keyword == KEYWORD_CALL)
-        suspect(scan, PIN_ANONYMOUS_CODE);
-    else if (keyword == KEYWORD_DISCARD || keyword == KEYWORD_DEALLOCATE)
-        facts->barrier = true;
-    else if (keyword == KEYWORD_BEGIN)
-        facts->transaction_block = true;
-    facts->ddl = facts->ddl || changes_types(keyword);
+    if (scan->wanted || at - start < 2 || end - at < 2 || *at != '"' || at[1] == '"')
+        return NULL;
+    return keyword_find_live(start, (size_t)(at - start)) == KEYWORD_NONE ? at + 1 : NULL;
 }
 
-/* The second token of a statement; KEYWORD_NONE for any other word, a quoted name or a symbol. */
-static void second_token(struct scan *scan, enum keyword keyword)
+/* Behind something that is no word and of no interest; NULL when it has to be looked at. */
+static inline const char *quiet_end(const struct scan *scan, const char *at, enum mark mark)
 {
-    if (scan->start == KEYWORD_SET && keyword != KEYWORD_LOCAL && keyword != KEYWORD_TRANSACTION
-        && keyword != KEYWORD_CONSTRAINTS)
-        suspect(scan, PIN_SETTING);
-    else if (scan->start == KEYWORD_PREPARE && keyword != KEYWORD_TRANSACTION)
-        suspect(scan, PIN_PREPARE);
-    else if (scan->start == KEYWORD_START && keyword == KEYWORD_TRANSACTION)
-        scan->facts->transaction_block = true;
+    if (mark == MARK_DIGIT)
+        return number_end(&scan->lexer, at);
+    return mark == MARK_QUOTED ? quoted_end(scan, at) : NULL;
 }
 
-/* CREATE [OR REPLACE] [GLOBAL | LOCAL] TEMP and SELECT ... INTO [GLOBAL | LOCAL] TEMP, wherever they stand:
- * EXPLAIN ANALYZE runs them too. INSERT INTO temp is only a table of that name. */
-static void temporary_watch(struct scan *scan, enum keyword keyword)
+/* Passes over what is of no interest, to the end or to what has to be looked at. Returns the beginning of a
+ * word, with its row, and scan->lexer behind it; or NULL, with scan->lexer where something else begins. */
+static inline const char *word_find(struct scan *scan, enum keyword *keyword)
 {
-    bool into = keyword == KEYWORD_INTO && scan->previous != KEYWORD_INSERT
-                && scan->previous != KEYWORD_MERGE;
+    const char *at = scan->lexer.at, *end = scan->lexer.end, *start;
 
-    if (keyword == KEYWORD_CREATE || into) {
-        scan->opening = true;
-        scan->facts->ddl = true;
-    } else if (keyword == KEYWORD_TEMP || keyword == KEYWORD_TEMPORARY) {
-        if (scan->opening)
-            suspect(scan, PIN_TEMPORARY);
-        scan->opening = false;
-    } else if (keyword != KEYWORD_OR && keyword != KEYWORD_REPLACE && keyword != KEYWORD_GLOBAL
-               && keyword != KEYWORD_LOCAL) {
-        scan->opening = false;
+    while (at < end) {
+        enum mark mark = marks[(unsigned char)*at];
+
+        start = at++;
+        if (mark == MARK_QUIET)
+            continue;
+        scan->lexer.at = start;
+        if (mark != MARK_WORD) {
+            at = quiet_end(scan, start, mark);
+            if (at == NULL)
+                return NULL;
+            continue;
+        }
+        at = word_end(at, end);
+        *keyword = at - start == 1 ? KEYWORD_NONE : keyword_find_live(start, (size_t)(at - start));
+        if (*keyword == KEYWORD_NONE && word_is_quiet(scan, start, at))
+            continue;
+        scan->lexer.at = at;
+        return start;
+    }
+    scan->lexer.at = end;
+    return NULL;
+}
+
+/* One statement, to the semicolon that ends it, or in a body to where the next may begin. */
+static void statement_see(struct scan *scan)
+{
+    struct lexer *lexer = &scan->lexer;
+    bool goes_on = marks[(unsigned char)*lexer->at] != MARK_WORD || head_take(scan);
+    enum keyword keyword;
+    const char *word;
+
+    while (goes_on) {
+        word = word_find(scan, &keyword);
+        if (word != NULL)
+            goes_on = word_see(scan, word, keyword);
+        else
+            goes_on = lexer->at < lexer->end && statement_goes_on(scan);
     }
 }
 
-/* Names that count wherever they stand, quoted or not. */
-static void name_watch(struct scan *scan, enum keyword keyword)
+/* Moves to the next statement; false when there is none. */
+static bool statement_find(struct lexer *lexer)
 {
-    if (keyword == KEYWORD_SET_CONFIG && scan->config == CONFIG_NONE)
-        scan->config = CONFIG_NAMED;
-    else
-        suspect(scan, (enum pin_reason)keyword_rows[keyword].pin);
-    if (keyword == KEYWORD_PG_SETTINGS && scan->updating)
-        suspect(scan, PIN_SETTING);
-}
+    while (lexer->at < lexer->end) {
+        char c = *lexer->at;
 
-static void word_watch(struct scan *scan, enum keyword keyword)
-{
-    if (scan->tokens == 2 && scan->start == KEYWORD_SET && scan->previous == KEYWORD_TRANSACTION
-        && keyword == KEYWORD_SNAPSHOT)
-        suspect(scan, PIN_SNAPSHOT);
-    if (keyword == KEYWORD_HOLD && scan->start == KEYWORD_DECLARE && scan->previous == KEYWORD_WITH)
-        suspect(scan, PIN_HOLD_CURSOR);
-    if ((keyword == KEYWORD_STDIN || keyword == KEYWORD_STDOUT) && scan->start == KEYWORD_COPY
-        && scan->previous == KEYWORD_FROM && scan->depth == 0)
-        scan->facts->copy_from_stdin = true;
-    if (keyword == KEYWORD_UPDATE)
-        scan->updating = true;
-}
-
-/* set_config(name, value, true) ends with the transaction; any other call of it lasts. */
-static void config_end(struct scan *scan, bool local)
-{
-    if (scan->config != CONFIG_NONE && !local)
-        suspect(scan, PIN_SETTING);
-    scan->config = CONFIG_NONE;
-}
-
-static void parenthesis_open(struct scan *scan)
-{
-    scan->depth++;
-    if (scan->config == CONFIG_NAMED) {
-        scan->config = CONFIG_OPEN;
-        scan->config_depth = scan->depth;
+        if ((c == '-' || c == '/') && is_comment(lexer))
+            comment_skip(lexer);
+        else if (c == ';' || c == ' ' || (c >= '\t' && c <= '\r'))
+            lexer->at++;
+        else
+            return true;
     }
+    return false;
 }
 
-static void parenthesis_close(struct scan *scan)
+void statements_see(struct scan *scan)
 {
-    if (scan->config == CONFIG_OPEN && scan->depth == scan->config_depth)
-        config_end(scan, scan->previous == KEYWORD_TRUE && scan->before == ',');
-    if (scan->depth > 0)
-        scan->depth--;
-}
-
-static void statement_end(struct scan *scan)
-{
-    config_end(scan, false);
-    scan->ended = scan->ended || scan->tokens > 0;
-    scan->start = scan->previous = KEYWORD_NONE;
-    scan->before = scan->symbol = '\0';
-    scan->opening = scan->updating = false;
-    scan->tokens = scan->depth = 0;
-}
-
-/* Notes a token's place; `keyword` is KEYWORD_NONE for all that are not key words. */
-static void token_place(struct scan *scan, const struct token *token, enum keyword keyword)
-{
-    if (scan->tokens == 0 && scan->ended)
-        scan->facts->many = true;
-    if (scan->tokens == 0)
-        first_word(scan, keyword);
-    else if (scan->tokens == 1)
-        second_token(scan, keyword);
-    scan->tokens++;
-    scan->before = scan->symbol;
-    scan->symbol = token->kind == TOKEN_SYMBOL ? *token->text : '\0';
-    scan->previous = keyword;
-}
-
-static void symbol_see(struct scan *scan, const struct token *token)
-{
-    char symbol = *token->text;
-
-    if (symbol == ';') {
-        statement_end(scan);
-        return;
+    while (statement_find(&scan->lexer)) {
+        if (scan->start != NULL && scan->level == 0)
+            scan->facts->many = true;
+        scan->start = scan->lexer.at;
+        scan->head = KEYWORD_NONE;
+        scan->depth = 0;
+        scan->updating = scan->inserting = scan->pid_seen = false;
+        statement_see(scan);
     }
-    if (symbol == '(')
-        parenthesis_open(scan);
-    else if (scan->config == CONFIG_NAMED)
-        config_end(scan, false);
-    if (symbol == ')')
-        parenthesis_close(scan);
-    scan->opening = false;
-    if (symbol != '(' || scan->tokens > 0)
-        token_place(scan, token, KEYWORD_NONE);
-}
-
-/* Words and names; what only a word can be does not count for a name in quotes. */
-static void identifier_see(struct scan *scan, const struct token *token)
-{
-    enum keyword keyword = token->length == 0 ? KEYWORD_NONE : keyword_find(token->text, token->length);
-
-    if (scan->config == CONFIG_NAMED)
-        config_end(scan, false);
-    if (keyword != KEYWORD_NONE)
-        name_watch(scan, keyword);
-    if (token->kind == TOKEN_QUOTED)
-        keyword = KEYWORD_NONE;
-    if (keyword != KEYWORD_NONE)
-        word_watch(scan, keyword);
-    if (keyword != KEYWORD_NONE || scan->opening)
-        temporary_watch(scan, keyword);
-    token_place(scan, token, keyword);
-}
-
-static void constant_see(struct scan *scan, const struct token *token)
-{
-    if (scan->config == CONFIG_NAMED)
-        config_end(scan, false);
-    scan->opening = false;
-    token_place(scan, token, KEYWORD_NONE);
 }
 
 void statement_classify(const char *text, size_t length, bool standard_strings,
-                        struct statement_facts *facts)
+                        const struct routines *routines, struct statement_facts *facts)
 {
     struct scan scan;
-    struct lexer lexer;
-    struct token token;
 
-    memset(facts, 0, sizeof *facts);
+    memset(facts, 0, offsetof(struct statement_facts, settings));
+    facts->settings.count = 0;
     memset(&scan, 0, sizeof scan);
+    lexer_init(&scan.lexer, text, length, standard_strings);
     scan.facts = facts;
-    lexer_init(&lexer, text, length, standard_strings);
-    while (lexer_next(&lexer, &token) != TOKEN_END) {
-        if (token.kind == TOKEN_WORD || token.kind == TOKEN_QUOTED) {
-            identifier_see(&scan, &token);
-        } else if (token.kind == TOKEN_SYMBOL) {
-            symbol_see(&scan, &token);
-        } else {
-            if (token.kind == TOKEN_UNICODE) /* any function may hide behind its escapes */
-                suspect(&scan, PIN_ANONYMOUS_CODE);
-            constant_see(&scan, &token);
-        }
-    }
-    config_end(&scan, false);
-}
-
-/* Copies an identifier as PostgreSQL keeps it: folded unless quoted, doubled quotes once, cut between
- * characters to at most 63 bytes. False when it is empty or does not fit. */
-static bool identifier_copy(const struct token *token, char *name, size_t room)
-{
-    char whole[IDENTIFIER_MAX_BYTES + 1]; /* the last byte only tells where the cut may be */
-    size_t used = 0;
-
-    for (size_t i = 0; i < token->length && used < sizeof whole; i++) {
-        whole[used++] = token->kind == TOKEN_WORD ? (char)folded(token->text[i]) : token->text[i];
-        if (token->kind == TOKEN_QUOTED && token->text[i] == '"')
-            i++;
-    }
-    if (used == sizeof whole) {
-        used--;
-        while (used > IDENTIFIER_MAX_BYTES - 3 && ((unsigned char)whole[used] & 0xc0) == 0x80)
-            used--;
-    }
-    if (used == 0 || used >= room)
-        return false;
-    memcpy(name, whole, used);
-    name[used] = '\0';
-    return true;
-}
-
-bool statement_is_deallocate(const char *text, size_t length, char *name, size_t room)
-{
-    struct lexer lexer;
-    struct token token, next;
-
-    lexer_init(&lexer, text, length, true);
-    if (lexer_next(&lexer, &token) != TOKEN_WORD
-        || keyword_find(token.text, token.length) != KEYWORD_DEALLOCATE)
-        return false;
-    lexer_next(&lexer, &token);
-    lexer_next(&lexer, &next);
-    if (token.kind == TOKEN_WORD && keyword_find(token.text, token.length) == KEYWORD_PREPARE
-        && (next.kind == TOKEN_WORD || next.kind == TOKEN_QUOTED)) {
-        token = next;
-        lexer_next(&lexer, &next);
-    }
-    while (next.kind == TOKEN_SYMBOL && *next.text == ';')
-        lexer_next(&lexer, &next);
-    if (next.kind != TOKEN_END || (token.kind != TOKEN_WORD && token.kind != TOKEN_QUOTED))
-        return false;
-    if (token.kind == TOKEN_WORD && keyword_find(token.text, token.length) == KEYWORD_ALL)
-        return false;
-    return identifier_copy(&token, name, room);
+    scan.wanted = routines != NULL && !routines_empty(routines);
+    scan.calls_known = routines != NULL;
+    scan.routines = routines;
+    statements_see(&scan);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "gateway/base/table.h"
 #include "gateway/wire/frame.h"
 
 void reader_init(struct reader *r, const void *body, size_t size)
@@ -90,6 +91,37 @@ bool fields_bind(const void *body, size_t size, struct bind_fields *out)
     return !r.bad;
 }
 
+/* Formats: none for all text, one for all, or one each. */
+static uint16_t bind_format(const unsigned char *formats, uint16_t count, unsigned number)
+{
+    if (count == 0)
+        return 0;
+    return number > count && count > 1 ? 1 : frame_u16(formats + 2 * (count == 1 ? 0 : number - 1));
+}
+
+bool fields_bind_parameter(const struct bind_fields *bind, unsigned number, struct bind_parameter *out)
+{
+    const unsigned char *formats;
+    uint16_t format_count;
+    uint32_t length = 0;
+    struct reader r;
+
+    *out = (struct bind_parameter){ NULL, 0, false, false };
+    reader_init(&r, bind->rest, bind->rest_bytes);
+    format_count = reader_u16(&r);
+    formats = reader_bytes(&r, 2 * (size_t)format_count);
+    if (number == 0 || number > reader_u16(&r))
+        return false;
+    for (unsigned i = 1; i <= number && !r.bad; i++) {
+        length = reader_u32(&r);
+        out->is_null = length == UINT32_MAX;
+        out->bytes = reader_bytes(&r, out->is_null ? 0 : length);
+    }
+    out->length = out->is_null ? 0 : length;
+    out->is_text = !r.bad && bind_format(formats, format_count, number) == 0;
+    return !r.bad;
+}
+
 bool fields_describe(const void *body, size_t size, char *kind, const char **name)
 {
     struct reader r;
@@ -98,6 +130,27 @@ bool fields_describe(const void *body, size_t size, char *kind, const char **nam
     *kind = (char)reader_u8(&r);
     *name = reader_string(&r);
     return !r.bad && reader_left(&r) == 0 && (*kind == 'S' || *kind == 'P');
+}
+
+uint64_t fields_shape(const void *body, size_t size)
+{
+    struct reader r;
+    uint16_t count;
+    uint64_t shape = 0;
+
+    reader_init(&r, body, size);
+    count = reader_u16(&r);
+    for (unsigned i = 0; i < count && !r.bad; i++) {
+        const char *name = reader_string(&r);
+        const void *type;
+
+        reader_bytes(&r, 6); /* table and column */
+        type = reader_bytes(&r, 10);
+        reader_u16(&r);      /* format */
+        if (!r.bad)
+            shape = table_hash(type, 10, table_hash(name, strlen(name), shape));
+    }
+    return r.bad || reader_left(&r) > 0 ? 0 : shape | 2;
 }
 
 static const char **error_field(struct error_fields *out, char code)

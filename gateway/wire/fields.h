@@ -39,8 +39,22 @@ struct bind_fields {
     size_t rest_bytes;
 };
 bool fields_bind(const void *body, size_t size, struct bind_fields *out);
+
+/* One parameter of a Bind; bytes is NULL when it could not be read. */
+struct bind_parameter {
+    const unsigned char *bytes;
+    size_t length;
+    bool is_null, is_text; /* format code 0 */
+};
+/* The number-th, counted from 1. False when there is no such one, or the message is cut before its end. */
+bool fields_bind_parameter(const struct bind_fields *bind, unsigned number, struct bind_parameter *out);
 /* Describe, Close: kind 'S' or 'P' and a name; false for anything else. */
 bool fields_describe(const void *body, size_t size, char *kind, const char **name);
+
+/* RowDescription: a hash of what PostgreSQL compares when it says "cached plan must not change result
+ * type" (names, types, lengths, modifiers; not which table they are from). Never 0 or 1; 0 when the body
+ * is not whole. */
+uint64_t fields_shape(const void *body, size_t size);
 
 /* ErrorResponse and NoticeResponse; absent fields are "". severity is the untranslated one where the server
  * sends it. Tolerates messages without SQLSTATE or fields, and ones that are cut. */

@@ -141,6 +141,17 @@ class Gateway:
             cursor = connection.execute(command)
             return cursor.fetchall() if cursor.description else None
 
+    def wait_until_known(self, database="app", **keywords):
+        """Until the functions of the database were read: before that any statement may do anything."""
+        with self.login(database=database, **keywords) as client:
+            def known():
+                client.query("select 1")
+                rows = self.console("SHOW CATALOGS")
+                return any(row["database"] == database and row["known"] == "yes" for row in rows)
+
+            programs.eventually(known, 30, what=f"the functions of {database} being known")
+            client.leave()
+
     def signal(self, number):
         os.kill(self.pid, number)
 

@@ -109,7 +109,7 @@ def test_forged_keys_do_nothing(pool):
 
 def test_keys_of_the_server_do_not_work_at_the_gateway(postgres, pool):
     with pool.login() as client:
-        pid = int(client.value("select pg_backend_pid()"))
+        pid = int(client.value("select pg_backend_pid() + 0"))
         client.send(m.query("select pg_sleep(0.6), 'unharmed'"))
         dice = random.Random(1)
         for _ in range(20):

@@ -204,7 +204,7 @@ def test_a_waiting_client_that_leaves_is_forgotten(postgres, pool):
 def test_a_direct_client_that_leaves_takes_its_server_with_it(postgres, pool):
     for way in WAYS.values():
         client = pool.login("direct")
-        pid = client.value("select pg_backend_pid()")
+        pid = client.value("select pg_backend_pid() + 0")
         client.query("begin")
         client.query(INSERT % 30)
         way(client)
@@ -215,7 +215,7 @@ def test_a_direct_client_that_leaves_takes_its_server_with_it(postgres, pool):
 def test_a_server_that_ends_a_session_ends_it_for_the_client_too(postgres, pool):
     with pool.login() as client:
         client.query("begin")
-        pid = client.value("select pg_backend_pid()")
+        pid = client.value("select pg_backend_pid() + 0")
         postgres.sql(f"select pg_terminate_backend({pid})")
         found = m.digest(client.rest())
         assert [item[3] for item in found] == ["57P01"], "nothing is added to PostgreSQL's own FATAL"

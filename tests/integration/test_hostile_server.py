@@ -28,7 +28,8 @@ def beside(gateway, postgres):
         opened.append(fake)
         config = configuration(
             postgres.port, pool=2, workers=1,
-            defaults={"server_connect_timeout": "1s", "query_wait_timeout": wait, "server_login_retry": "100ms"},
+            defaults={"server_connect_timeout": "1s", "query_wait_timeout": wait, "server_login_retry": "100ms",
+                      "session_state": "allow"},
             upstreams=[{"name": "main", "hosts": [f"127.0.0.1:{postgres.port}"]},
                        {"name": "fake", "hosts": [f"127.0.0.1:{fake.port}"]}],
             routes=[{"name": "bad", "match": {"database": BAD_DATABASE}, "mode": "transaction", "upstream": "fake"}],

@@ -10,7 +10,7 @@ import programs
 from load import Neighbours
 from rawpg import Raw, Refused, errors_of, kinds, rows_of
 
-PID = "select pg_backend_pid()"
+PID = "select pg_backend_pid() + 0"
 
 
 def mine(postgres):
@@ -24,6 +24,7 @@ def nothing_left(postgres):
 
 def test_clients_share_one_server(gateway, postgres):
     pool = gateway(pool=5, workers=2)
+    pool.wait_until_known()
     pids = set()
     for _ in range(10):
         with pool.login() as client:

@@ -3,6 +3,7 @@
 
 import pytest
 
+import programs
 from load import Neighbours
 from rawpg import Refused, rows_of
 
@@ -82,8 +83,12 @@ def test_clients_that_keep_servers_are_counted_and_let_go(gateway):
     pool = gateway(pool=2, workers=1)
     with pool.login(application_name="keeper") as client:
         client.query("create temp table mine (a int)")
-        row = next(row for row in pool.console("SHOW CLIENTS") if row["application_name"] == "keeper")
-        assert "temporary" in str(row.values())
+
+        def is_named():
+            row = next(row for row in pool.console("SHOW CLIENTS") if row["application_name"] == "keeper")
+            return "temporary" in str(row.values())
+
+        programs.eventually(is_named, 5, what="the reason in SHOW CLIENTS")
         client.leave()
     with pool.login() as one, pool.login() as other:
         one.query("begin")

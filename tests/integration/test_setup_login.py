@@ -231,7 +231,7 @@ def test_a_session_outlives_a_password_that_its_pool_does_not_know_yet(gates, pg
     with gate.raw() as busy, gate.raw() as other:
         busy.login("turner", "app", "turner-0").query("begin")
         other.login("turner", "app", "turner-0")
-        others = f"usename = 'turner' and pid <> {busy.value('select pg_backend_pid()')}"
+        others = f"usename = 'turner' and pid <> {busy.value('select pg_backend_pid() + 0')}"
         other.value("select 1")
         rotation.change()
         pg.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}")

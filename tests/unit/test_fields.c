@@ -105,6 +105,62 @@ static void bind_needs_only_its_two_names(void **state)
     assert_false(fields_bind(BODY(""), &bind));
 }
 
+static struct bind_parameter parameter(const void *body, size_t size, unsigned number, bool wanted)
+{
+    struct bind_fields bind;
+    struct bind_parameter found;
+
+    assert_true(fields_bind(body, size, &bind));
+    assert_int_equal(fields_bind_parameter(&bind, number, &found), wanted);
+    return found;
+}
+
+static void a_parameter_of_bind_is_found_by_its_number(void **state)
+{
+    static const char body[] = "p\0s\0" "\0\2\0\0\0\1" "\0\3" "\0\0\0\2ab" "\xff\xff\xff\xff"
+                               "\0\0\0\0" "\0\0";
+    struct bind_parameter found = parameter(BODY(body), 1, true);
+
+    (void)state;
+    assert_int_equal(found.length, 2);
+    assert_memory_equal(found.bytes, "ab", 2);
+    assert_true(found.is_text && !found.is_null);
+    found = parameter(BODY(body), 2, true);
+    assert_true(found.is_null && !found.is_text);
+    assert_false(parameter(BODY(body), 3, true).is_text); /* two formats for three parameters are none */
+    parameter(BODY(body), 4, false);
+    parameter(BODY(body), 0, false);
+    assert_true(parameter(BODY("\0s\0" "\0\0\0\1\0\0\0\1x"), 1, true).is_text);
+    assert_false(parameter(BODY("\0s\0" "\0\1\0\1\0\1\0\0\0\1x"), 1, true).is_text);
+}
+
+static void a_parameter_beyond_the_end_of_bind_is_refused(void **state)
+{
+    (void)state;
+    assert_null(parameter(BODY("\0s\0" "\0\0\0\1\0\0\0\2x"), 1, false).bytes);
+    assert_null(parameter(BODY("\0s\0" "\0\0\0\1\x80\0\0\0x"), 1, false).bytes);
+    assert_null(parameter(BODY("\0s\0" "\xff\xff\0\0"), 1, false).bytes);
+    assert_null(parameter(BODY("\0s\0" "\0"), 1, false).bytes);
+    assert_null(parameter(BODY("\0s\0"), 65535, false).bytes);
+}
+
+static void rows_have_a_shape_of_names_and_types(void **state)
+{
+    static const char one[] = "\0\1a\0\0\0\0\1\0\1\0\0\0\x17\0\4\xff\xff\xff\xff\0\0";
+    static const char other_table[] = "\0\1a\0\0\0\0\2\0\3\0\0\0\x17\0\4\xff\xff\xff\xff\0\1";
+    static const char other_type[] = "\0\1a\0\0\0\0\1\0\1\0\0\0\x14\0\4\xff\xff\xff\xff\0\0";
+    uint64_t shape = fields_shape(BODY(one));
+
+    (void)state;
+    assert_true(shape > 1);
+    assert_true(fields_shape(BODY("\0\0")) > 1);
+    assert_true(fields_shape(BODY(other_table)) == shape);
+    assert_true(fields_shape(BODY(other_type)) != shape);
+    assert_true(fields_shape(one, sizeof one - 2) == 0);
+    assert_true(fields_shape(one, 1) == 0);
+    assert_true(fields_shape(one, sizeof one) == 0);
+}
+
 static void describe_takes_a_kind_and_a_name(void **state)
 {
     const char *name;
@@ -201,6 +257,9 @@ int main(void)
         cmocka_unit_test(parse_has_name_query_and_types),
         cmocka_unit_test(a_parse_that_is_cut_or_too_long_is_refused),
         cmocka_unit_test(bind_needs_only_its_two_names),
+        cmocka_unit_test(a_parameter_of_bind_is_found_by_its_number),
+        cmocka_unit_test(a_parameter_beyond_the_end_of_bind_is_refused),
+        cmocka_unit_test(rows_have_a_shape_of_names_and_types),
         cmocka_unit_test(describe_takes_a_kind_and_a_name),
         cmocka_unit_test(errors_keep_what_they_have),
         cmocka_unit_test(errors_without_fields_or_end_are_tolerated),

@@ -47,7 +47,7 @@ static struct statement *statement(const char *query)
 {
     struct parse_fields parse = { "", query, strlen(query), "\0\0", 2 };
 
-    return statement_intern(&all, &parse);
+    return statement_intern(&all, &parse, NULL);
 }
 
 /* Numbers stand in for kinds, so that the order can be seen. */
@@ -188,12 +188,34 @@ static void a_close_on_its_way_is_remembered(void **state)
     assert_false(owed_evicts(ring, one));
 }
 
+static void a_close_of_an_earlier_batch_may_still_be_undone(void **state)
+{
+    struct prepared_names names = { 0 };
+    struct statement *one = statement("select 1");
+    struct prepared_name *name = names_add(&names, "a", one, 1);
+
+    (void)state;
+    statement_release(one);
+    push(OWED_BIND);
+    assert_true(owed_push(ring, &(struct owed){ .kind = OWED_CLOSE, .name = name }));
+    assert_false(owed_closes(ring, "a"));
+    push(OWED_SYNC);
+    assert_true(owed_closes(ring, "a"));
+    assert_false(owed_closes(ring, "b"));
+    pop(OWED_BIND);
+    name_retain(name);
+    owed_pop(ring);
+    assert_false(owed_closes(ring, "a"));
+    names_free(&names);
+}
+
 #define with_session(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_session(an_empty_ring_owes_nothing),
+        with_session(a_close_of_an_earlier_batch_may_still_be_undone),
         with_session(answers_come_in_the_order_of_the_requests),
         with_session(the_ring_grows_while_it_is_wrapped),
         with_session(one_in_the_middle_can_go),

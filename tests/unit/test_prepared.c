@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL
- * test_prepared - statements are shared by text and types, names come and go, and a server's statement is
- * used only when it surely is there and young enough. */
+ * test_prepared - statements are shared by text, types and meaning, names come and go, and what a text may do
+ * is kept with them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -42,7 +43,7 @@ static int close_all(void **state)
 static struct statement *intern(const char *query, const char *types, size_t types_bytes)
 {
     struct parse_fields parse = { "name", query, strlen(query), types, types_bytes };
-    struct statement *statement = statement_intern(&all, &parse);
+    struct statement *statement = statement_intern(&all, &parse, NULL);
 
     assert_non_null(statement);
     return statement;
@@ -187,123 +188,120 @@ static void a_name_that_was_given_anew_stays_with_its_new_owner(void **state)
     statement_release(two);
 }
 
+static void another_meaning_is_another_statement(void **state)
+{
+    static struct settings_home home;
+    static struct settings german = { .home = &home, .references = 1 };
+    static struct settings iso = { .home = &home, .references = 1 };
+    struct parse_fields parse = { "", "select '1.2.2020'::date", 23, "\0\0", 2 };
+    struct statement *plain_one = statement_intern(&all, &parse, NULL);
+    struct statement *one = statement_intern(&all, &parse, &german);
+    struct statement *other = statement_intern_again(one, &iso);
+
+    (void)state;
+    assert_ptr_not_equal(plain_one, one);
+    assert_ptr_not_equal(one, other);
+    assert_ptr_equal(statement_intern_again(plain_one, &german), one);
+    assert_int_equal(other->query_bytes, 24);
+    assert_memory_equal(other->bytes, one->bytes, 26);
+    statement_release(one);
+    statement_release(one);
+    statement_release(other);
+    statement_release(plain_one);
+}
+
+static void a_name_can_come_to_stand_for_another_statement(void **state)
+{
+    struct prepared_names names = { 0 };
+    struct statement *one = plain("select 1"), *two = plain("select 2");
+    struct prepared_name *name = names_add(&names, "a", one, 1);
+
+    (void)state;
+    statement_release(one);
+    name_become(name, two);
+    statement_release(two);
+    assert_int_equal(statement_count(), 1);
+    assert_ptr_equal(names_find(&names, "a")->statement, two);
+    names_free(&names);
+}
+
+static void what_a_text_may_do_is_kept_only_when_it_matters(void **state)
+{
+    static struct statement_facts facts;
+    struct statement_facts *kept = NULL, *first;
+
+    (void)state;
+    assert_false(facts_matter(&facts));
+    facts.ddl = facts.many = facts.transaction_block = true;
+    assert_false(facts_matter(&facts));
+    facts.executes = true;
+    assert_true(facts_matter(&facts));
+    facts.executes = false;
+    facts.suspects = PIN_BIT(SETTING);
+    facts.settings.count = 2;
+    strcpy(facts.settings.names[0], "a.b");
+    strcpy(facts.settings.names[1], "work_mem");
+    assert_true(facts_matter(&facts));
+    assert_true(facts_keep(&kept, &facts));
+    first = kept;
+    assert_int_equal(kept->suspects, PIN_BIT(SETTING));
+    assert_string_equal(kept->settings.names[1], "work_mem");
+    facts.settings.count = 0;
+    assert_true(facts_keep(&kept, &facts));
+    assert_ptr_equal(kept, first);
+    assert_int_equal(kept->settings.count, 0);
+    free(kept);
+}
+
+static void a_list_holds_its_names_until_it_lets_go(void **state)
+{
+    struct prepared_names names = { 0 };
+    struct statement *statement = plain("select 1");
+    struct name_list list = { 0 };
+    char text[8];
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        struct prepared_name *name;
+
+        snprintf(text, sizeof text, "s%d", i);
+        name = names_add(&names, text, statement, (uint64_t)i);
+        name->material = i % 2 == 0 ? MATERIAL_TRUE : MATERIAL_NONE;
+        assert_true(name_list_add(&list, name));
+        assert_true(name_list_add(&list, NULL));
+    }
+    statement_release(statement);
+    names_free(&names);
+    assert_int_equal(list.count, 80);
+    assert_string_equal(list.names[2]->name, "s1");
+    name_list_compact(&list);
+    assert_int_equal(list.count, 20);
+    assert_string_equal(list.names[19]->name, "s38");
+    name_list_free(&list);
+    assert_int_equal(list.count, 0);
+}
+
 static void the_unnamed_statement_is_the_last_one_set(void **state)
 {
+    struct statement_facts nothing = { 0 }, something = { .suspects = PIN_BIT(SEED) };
     struct unnamed unnamed = { 0 };
 
     (void)state;
-    assert_true(unnamed_set(&unnamed, "abc", 3));
-    assert_true(unnamed_set(&unnamed, "a longer body than before", 25));
+    assert_true(unnamed_set(&unnamed, "abc", 3, &something));
+    assert_true(unnamed_set(&unnamed, "a longer body than before", 25, &nothing));
     assert_int_equal(unnamed.bytes, 25);
     assert_memory_equal(unnamed.body, "a longer body than before", 25);
-    assert_true(unnamed_set(&unnamed, "x", 1));
+    assert_null(unnamed.facts);
+    assert_true(unnamed_set(&unnamed, "x", 1, &something));
     assert_true(unnamed.known);
     assert_int_equal(unnamed.bytes, 1);
     assert_memory_equal(unnamed.body, "x", 1);
+    assert_non_null(unnamed.facts);
+    assert_int_equal(unnamed.facts->suspects, PIN_BIT(SEED));
+    unnamed_forget(&unnamed);
+    assert_false(unnamed.known);
     unnamed_free(&unnamed);
     assert_false(unnamed.known);
-}
-
-static void a_statement_is_ready_in_its_batch_and_when_confirmed(void **state)
-{
-    struct statement *statement = plain("select 1");
-    struct prepared_set set;
-
-    (void)state;
-    set_init(&set);
-    assert_int_equal(set_look(&set, statement, 1, 0), SET_MISSING);
-    assert_true(set_add(&set, statement, 1, 10));
-    assert_int_equal(set_look(&set, statement, 1, 10), SET_READY);
-    assert_int_equal(set_look(&set, statement, 2, 10), SET_DOUBTFUL);
-    set_confirm(&set, statement);
-    assert_int_equal(set_look(&set, statement, 2, 10), SET_READY);
-    assert_int_equal(set_look(&set, statement, 9, 1), SET_READY);
-    set_clear(&set);
-    assert_int_equal(set_look(&set, statement, 1, 0), SET_MISSING);
-    statement_release(statement);
-}
-
-static void a_statement_parsed_before_the_clients_own_parse_is_too_old(void **state)
-{
-    struct statement *statement = plain("select 1");
-    struct prepared_set set;
-
-    (void)state;
-    set_init(&set);
-    assert_true(set_add(&set, statement, 1, 10));
-    set_confirm(&set, statement);
-    assert_int_equal(set_look(&set, statement, 1, 11), SET_DOUBTFUL);
-    assert_true(set_add(&set, statement, 3, 11));
-    assert_int_equal(set_look(&set, statement, 4, 11), SET_DOUBTFUL);
-    set_confirm(&set, statement);
-    assert_int_equal(set_look(&set, statement, 4, 11), SET_READY);
-    assert_int_equal(set.table.count, 1);
-    set_clear(&set);
-    statement_release(statement);
-}
-
-static void what_was_skipped_is_doubtful_to_everybody(void **state)
-{
-    struct statement *known = plain("select 1"), *unknown = plain("select 2");
-    struct prepared_set set;
-
-    (void)state;
-    set_init(&set);
-    assert_true(set_add(&set, known, 5, 10));
-    set_confirm(&set, known);
-    assert_true(set_doubt(&set, known));
-    assert_true(set_doubt(&set, unknown));
-    assert_int_equal(set_look(&set, known, 5, 10), SET_DOUBTFUL);
-    assert_int_equal(set_look(&set, known, 5, 1), SET_DOUBTFUL);
-    assert_int_equal(set_look(&set, unknown, 5, 0), SET_DOUBTFUL);
-    set_remove(&set, unknown);
-    assert_int_equal(set_look(&set, unknown, 5, 0), SET_MISSING);
-    set_remove(&set, unknown);
-    set_confirm(&set, unknown);
-    assert_int_equal(set_look(&set, unknown, 5, 0), SET_MISSING);
-    set_clear(&set);
-    statement_release(known);
-    statement_release(unknown);
-}
-
-static void the_least_recently_used_statement_is_the_surplus(void **state)
-{
-    struct statement *s[4] = { plain("a"), plain("b"), plain("c"), plain("d") };
-    struct prepared_set set;
-
-    (void)state;
-    set_init(&set);
-    assert_null(set_surplus(&set, 0));
-    for (uint64_t i = 0; i < 4; i++)
-        assert_true(set_add(&set, s[i], 1, i));
-    assert_null(set_surplus(&set, 4));
-    assert_ptr_equal(set_surplus(&set, 3), s[0]);
-    assert_int_equal(set_look(&set, s[0], 1, 0), SET_READY);
-    for (int i = 1; i < 4; i++) {
-        assert_ptr_equal(set_surplus(&set, 0), s[i]);
-        set_remove(&set, s[i]);
-    }
-    assert_ptr_equal(set_surplus(&set, 0), s[0]);
-    set_clear(&set);
-    assert_null(set_surplus(&set, 0));
-    for (int i = 0; i < 4; i++)
-        statement_release(s[i]);
-}
-
-static void a_server_keeps_its_statements_alive(void **state)
-{
-    struct statement *statement = plain("select 1");
-    struct prepared_set set;
-
-    (void)state;
-    set_init(&set);
-    assert_true(set_add(&set, statement, 1, 1));
-    assert_true(set_add(&set, statement, 2, 2));
-    statement_release(statement);
-    assert_int_equal(statement_count(), 1);
-    set_remove(&set, statement);
-    assert_int_equal(statement_count(), 0);
-    set_clear(&set);
 }
 
 #define with_statements(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
@@ -318,12 +316,11 @@ int main(void)
         with_statements(names_stand_for_statements),
         with_statements(a_removed_name_can_return_while_someone_refers_to_it),
         with_statements(a_name_that_was_given_anew_stays_with_its_new_owner),
+        with_statements(another_meaning_is_another_statement),
+        with_statements(a_name_can_come_to_stand_for_another_statement),
+        with_statements(what_a_text_may_do_is_kept_only_when_it_matters),
+        with_statements(a_list_holds_its_names_until_it_lets_go),
         with_statements(the_unnamed_statement_is_the_last_one_set),
-        with_statements(a_statement_is_ready_in_its_batch_and_when_confirmed),
-        with_statements(a_statement_parsed_before_the_clients_own_parse_is_too_old),
-        with_statements(what_was_skipped_is_doubtful_to_everybody),
-        with_statements(the_least_recently_used_statement_is_the_surplus),
-        with_statements(a_server_keeps_its_statements_alive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

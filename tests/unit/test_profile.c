@@ -181,12 +181,12 @@ static void the_newest_welcome_is_the_one_that_is_read(void **state)
 
     (void)state;
     assert_null(atomic_load(&profile->welcome));
-    profile_set_welcome(&profiles, profile, "abc", 3);
+    profile_set_welcome(&profiles, profile, "abc", 3, 1);
     first = atomic_load(&profile->welcome);
     assert_int_equal(first->length, 3);
-    profile_set_welcome(&profiles, profile, "abc", 3);
+    profile_set_welcome(&profiles, profile, "abc", 3, 1);
     assert_ptr_equal(atomic_load(&profile->welcome), first);
-    profile_set_welcome(&profiles, profile, "abcd", 4);
+    profile_set_welcome(&profiles, profile, "abcd", 4, 2);
     assert_memory_equal(atomic_load(&profile->welcome)->bytes, "abcd", 4);
     assert_memory_equal(first->bytes, "abc", 3); /* who read it before may still do so */
 }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * relay_memory - what the relay has to remember between two messages of one client. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct relay {
+    size_t passing;               /* bytes of a large message still to come */
+    bool discard;                 /* ... and they are thrown away */
+    bool skip_to_sync;            /* an error was answered: messages up to Sync are dropped */
+    bool barrier;                 /* nothing more is read until the answers to what was sent are here */
+    bool unsynced;                /* extended-protocol messages were sent since the last Sync */
+    bool copying;                 /* the server takes COPY data from this client */
+    bool refused;                 /* the wait for a server failed: the message at hand is answered by that */
+    bool examined;                /* the message at hand was looked at before it had to wait */
+    bool opaque_encoding;         /* texts of this client_encoding cannot be examined byte by byte */
+    bool reads_anew;              /* what was sent changes that: nothing is read before its answer */
+    bool plain_backslashes;       /* standard_conforming_strings is off in this profile */
+    bool reserved;                /* the server was linked for a message that waits to be sent */
+    uint8_t replays;              /* servers that did not take the settings of the message at hand */
+    bool defaults_changed;        /* ALTER ROLE or the like ran in this transaction */
+    bool changes_routines;        /* CREATE FUNCTION or the like did */
+    bool held;                    /* a ReadyForQuery for it waits for notifications: nothing is read */
+    bool other_encoding;          /* its client_encoding is not that of its login */
+    bool dedicated;               /* the server was opened for this session; names are not rewritten */
+};

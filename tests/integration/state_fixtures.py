@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: PostgreSQL
+"""state_fixtures - the stages of the tests of session state: one gateway a pool size, shared by a module."""
+
+import pytest
+
+from state_compare import Stage
+from state_objects import prepare_state
+
+
+@pytest.fixture(scope="module")
+def stage(postgres, gateway_of_module):
+    """stage(size): PostgreSQL and a gateway of one worker and that many servers a pool."""
+    prepare_state(postgres)
+    known = {}
+
+    def of_size(size):
+        if size not in known:
+            gateway = gateway_of_module(pool=size, workers=1, defaults={"query_wait_timeout": "2s"})
+            gateway.wait_until_known()
+            known[size] = Stage(postgres, gateway, size)
+        return known[size]
+
+    return of_size
