@@ -21,6 +21,14 @@ struct pool_options {
     uint64_t query_wait_timeout_us;
     uint64_t server_idle_timeout_us, server_lifetime_us;
     uint64_t server_connect_timeout_us, server_login_retry_us;
+    int reserve_pool_size;
+    uint64_t reserve_pool_timeout_us;
+    int priority, max_route_client_connections;
+    uint64_t query_wait_notify_us, query_timeout_us, transaction_timeout_us;
+    uint64_t idle_transaction_timeout_us, client_idle_timeout_us, leak_report_after_us;
+    int64_t max_rate; /* bytes a second, or enum rate */
+    int64_t min_rate_bytes;
+    uint64_t throttle_target_us;
     enum on_wrong_port on_wrong_port;
     struct session_state session_state;
     int max_pinned; /* 0 = no limit */
@@ -54,6 +62,13 @@ struct route_options {
     int line;  /* in the file, 0 when built in */
 };
 
+/* How the kernel treats TCP connections; 0 = as it is set. */
+struct tcp_options {
+    bool keepalive;
+    int keepcnt;
+    uint64_t keepidle_us, keepintvl_us, user_timeout_us, defer_accept_us;
+};
+
 struct snapshot {
     _Atomic int references;
     struct arena *arena;
@@ -71,6 +86,10 @@ struct snapshot {
     struct auth_options auth;
     struct tls_options tls;
     int max_client_conn, max_login_conn;
+    int max_user_client_connections, max_db_client_connections, max_client_conn_per_address;
+    int64_t memory_limit_bytes; /* or enum memory_limit */
+    uint64_t cancel_wait_timeout_us;
+    struct tcp_options tcp;
     uint64_t catalog_refresh_us;
     uint64_t client_login_timeout_us;
     uint64_t shutdown_timeout_us;

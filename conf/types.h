@@ -18,6 +18,10 @@ enum on_wrong_port { ON_WRONG_PORT_MOVE, ON_WRONG_PORT_REFUSE, ON_WRONG_PORT_WAR
 /* Whether PostgreSQL is asked what a transaction left behind only with cause, or always. */
 enum isolation { ISOLATION_NORMAL, ISOLATION_STRICT };
 
+/* What max_rate and memory_limit may be besides a number. */
+enum rate { RATE_NONE = 0, RATE_ADAPTIVE = -1 };
+enum memory_limit { MEMORY_NO_LIMIT = 0, MEMORY_AUTO = -1 };
+
 /* How a client proves who it is. Those behind `hba` can only be chosen there, line by line.
  * Rows of gateway/auth.def in the same order. */
 enum auth_type {

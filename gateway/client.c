@@ -276,15 +276,30 @@ void client_close(struct client *client, enum reason reason, const char *detail)
     finish(client);
 }
 
-void client_refuse(struct client *client, const struct fault *fault)
+void client_end(struct client *client, enum reason reason, const struct fault *fault)
 {
     if (is_over(client))
         return;
-    log_end(client, REASON_REFUSED, fault->message);
-    count_end(client, REASON_REFUSED);
+    log_end(client, reason, fault->message);
+    count_end(client, reason);
     reply_error(client, "FATAL", fault);
     let_go(client);
     finish(client);
+}
+
+void client_refuse(struct client *client, const struct fault *fault)
+{
+    client_end(client, REASON_REFUSED, fault);
+}
+
+void client_expire(struct client *client, enum reason reason, uint64_t limit_us, const char *hint)
+{
+    struct fault fault;
+
+    fault_set(&fault, reasons[reason].sqlstate, "%s: %s for longer than %llu ms", reasons[reason].name,
+              reasons[reason].sentence, (unsigned long long)(limit_us / 1000));
+    fault_hint(&fault, "%s", hint);
+    client_end(client, reason, &fault);
 }
 
 void client_refuse_with(struct client *client, const void *message, size_t bytes)

@@ -59,6 +59,8 @@ void relay_link(struct client *client, struct server *server)
     server->client = client;
     server->stream.events = &relay_server_events;
     client->waiter.sets = NULL;
+    if (server->session != NULL)
+        server->session->late = NULL;
     if (client->welcome != atomic_load_explicit(&client->profile->welcome, memory_order_relaxed))
         welcome_renew(client);
     client_enter(client, CLIENT_ACTIVE);

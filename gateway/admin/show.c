@@ -15,6 +15,7 @@
 #include "gateway/client.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/leaks.h"
 #include "gateway/net/tls.h"
 #include "gateway/session/owed.h"
 #include "gateway/version.h"
