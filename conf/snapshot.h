@@ -8,6 +8,7 @@
 
 #include "conf/access.h"
 #include "conf/session_state.h"
+#include "conf/tcp_options.h"
 #include "conf/types.h"
 
 struct arena;
@@ -62,13 +63,6 @@ struct route_options {
     int line;  /* in the file, 0 when built in */
 };
 
-/* How the kernel treats TCP connections; 0 = as it is set. */
-struct tcp_options {
-    bool keepalive;
-    int keepcnt;
-    uint64_t keepidle_us, keepintvl_us, user_timeout_us, defer_accept_us;
-};
-
 struct snapshot {
     _Atomic int references;
     struct arena *arena;
@@ -88,11 +82,9 @@ struct snapshot {
     int max_client_conn, max_login_conn;
     int max_user_client_connections, max_db_client_connections, max_client_conn_per_address;
     int64_t memory_limit_bytes; /* or enum memory_limit */
-    uint64_t cancel_wait_timeout_us;
+    uint64_t cancel_wait_timeout_us, catalog_refresh_us;
     struct tcp_options tcp;
-    uint64_t catalog_refresh_us;
-    uint64_t client_login_timeout_us;
-    uint64_t shutdown_timeout_us;
+    uint64_t client_login_timeout_us, shutdown_timeout_us;
     int64_t max_message_hold_bytes;
     int max_listen_channels;
     int64_t max_notify_hold_bytes;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "conf/pins.h"
+#include "gateway/census.h"
 #include "gateway/client_state.h"
 #include "gateway/net/address.h"
 #include "gateway/net/stream.h"
@@ -73,6 +74,8 @@ struct client {
     unsigned char secret[POOLED_SECRET_BYTES];
     uint64_t transactions, queries;
     struct watch watch;
+    struct census_seat seat;
+    bool counted_refused;         /* in gateway->refusals, not ->logins, until the login is over */
 };
 
 /* Takes over an accepted socket; on failure it is closed. */
@@ -80,6 +83,9 @@ void client_open(struct worker *worker, int fd, const struct address *peer, stru
                  const struct listener_options *listener);
 
 void client_enter(struct client *client, enum client_state state);
+
+/* The login that begins will be refused: it is not one of gateway->logins. */
+void client_count_refused(struct client *client);
 
 /* Ends the session: tells the client the reason's sentence (with detail behind it when not NULL), lets go of
  * the server, closes when the last bytes are sent. Safe to call in any state; later calls do nothing. */
@@ -93,6 +99,9 @@ void client_expire(struct client *client, enum reason reason, uint64_t limit_us,
 
 /* The same with PostgreSQL's own ErrorResponse, forwarded as it is. */
 void client_refuse_with(struct client *client, const void *message, size_t bytes);
+
+/* What an ended session still has to be sent is given up. */
+void client_cut(struct client *client);
 
 /* Registers a key of `bytes` random bytes under pid (0 = a random positive one). */
 void client_make_key(struct client *client, uint32_t pid, size_t bytes);

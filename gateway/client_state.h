@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * client_state - where a session stands, and why it ended: rows of conf/client_states.def and conf/reasons.def. */
+ * client_state - where a session stands, and why it ended: rows of conf/client_states.def and
+ * conf/reasons.def. */
 #pragma once
 
 enum client_state {
@@ -18,3 +19,6 @@ enum reason {
 
 const char *client_state_name(enum client_state state);
 const char *reason_name(enum reason reason);
+const char *reason_severity(enum reason reason); /* "": nothing is sent */
+const char *reason_sqlstate(enum reason reason);
+const char *reason_sentence(enum reason reason);

@@ -9,8 +9,8 @@
 #include "gateway/session/owed.h"
 #include "gateway/worker.h"
 
-/* A cancel request may come before the query begins or get lost: it is repeated. What does not end for all that has a
- * PostgreSQL that does not answer any more. */
+/* A cancel request may come before the query begins or get lost: it is repeated. What does not end for all
+ * that has a PostgreSQL that does not answer any more. */
 enum { CANCEL_AGAIN_US = 1000000, CANCEL_PATIENCE_US = 10000000, IDLE_LOOK_US = 1000000 };
 
 static void nobody_waits(void *owner)
@@ -30,7 +30,8 @@ static void expire(struct client *client, enum reason reason, uint64_t limit_us,
     client_expire(client, reason, limit_us, hint);
 }
 
-/* What runs has to end: first by a cancel request, then by giving up the connection. True: the session is over. */
+/* What runs has to end: first by a cancel request, then by giving up the connection. True: the session is
+ * over. */
 static bool stop_running(struct client *client, enum reason reason, uint64_t limit_us, uint64_t now_us)
 {
     struct watch *watch = &client->watch;
@@ -62,7 +63,8 @@ static bool end_idle_transaction(struct client *client, const struct pool_option
 {
     atomic_fetch_add_explicit(&counters_of(client)->idle_transactions_ended, 1, memory_order_relaxed);
     expire(client, REASON_IDLE_TRANSACTION, options->idle_transaction_timeout_us,
-           "Its transaction was rolled back. Commit or roll back before waiting for something else; SHOW LEAKS on the "
+           "Its transaction was rolled back. Commit or roll back before waiting for something else; SHOW "
+           "LEAKS on the "
            "console tells what this session said last.");
     return true;
 }
@@ -118,7 +120,8 @@ static void end_if_idle(struct client *client, uint64_t now_us)
 
     if (client->state != CLIENT_ACTIVE)
         watch_idle(client, now_us);
-    if (client->state == CLIENT_WAITING || relay_busy(client) || !is_over(client->watch.quiet_us, limit_us, now_us))
+    if (client->state == CLIENT_WAITING || relay_busy(client) ||
+        !is_over(client->watch.quiet_us, limit_us, now_us))
         return;
     atomic_fetch_add_explicit(&counters_of(client)->idle_clients_ended, 1, memory_order_relaxed);
     client->watch.transaction_us = 0;

@@ -10,7 +10,9 @@
 #include "conf/snapshot.h"
 #include "gateway/access.h"
 #include "gateway/catalog.h"
+#include "gateway/census.h"
 #include "gateway/first_pins.h"
+#include "gateway/memory.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
@@ -66,6 +68,9 @@ struct gateway {
     _Atomic int usual_secret;        /* [a] enum secret_kind of the last user that was asked by MD5 */
     unsigned char mock_secret[32];   /* [s] makes unknown users look like known ones */
     _Atomic int clients, logins;     /* [a] connected; not yet logged in */
+    _Atomic int refusals;            /* [a] connected and to be told that there is no room */
+    struct census census;
+    struct memory memory;
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
     struct counters counters;

@@ -124,7 +124,8 @@ static uint64_t end_of(const struct client *client, const struct pool_options *o
 
     if (options->transaction_timeout_us > 0)
         end_us = watch->transaction_us + options->transaction_timeout_us;
-    if (options->idle_transaction_timeout_us > 0 && client->server->session->owed.count == 0 && idle_us < end_us)
+    if (options->idle_transaction_timeout_us > 0 && client->server->session->owed.count == 0 &&
+        idle_us < end_us)
         end_us = idle_us;
     return end_us;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * leaks - sessions that keep a transaction open: who they are, for how long, and what they said last. For SHOW LEAKS
- * and the log; on the client's worker. */
+ * leaks - sessions that keep a transaction open: who they are, for how long, and what they said last. For
+ * SHOW LEAKS and the log; on the client's worker. */
 #pragma once
 
 #include <stdint.h>
@@ -19,7 +19,8 @@ struct leak {
     uint64_t client_id, server_id, transaction_us, quiet_us, ended_us; /* ended_us 0: it lives */
     uint32_t backend_pid;
     const char *state; /* or the setting that ended it */
-    char user[LEAK_NAME_BYTES], database[LEAK_NAME_BYTES], application[LEAK_NAME_BYTES], route[LEAK_NAME_BYTES];
+    char user[LEAK_NAME_BYTES], database[LEAK_NAME_BYTES], application[LEAK_NAME_BYTES],
+        route[LEAK_NAME_BYTES];
     char peer[ADDRESS_TEXT_BYTES], pins[LEAK_PINS_BYTES], statement[LAST_STATEMENT_BYTES + 1];
 };
 

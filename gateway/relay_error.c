@@ -145,7 +145,7 @@ static bool explain_cancel(struct server *server, const unsigned char *body, siz
 
 bool relay_error_differs(struct server *server, const unsigned char *body, size_t size)
 {
-    return server->client != NULL && 
+    return server->client != NULL &&
            (is_excused(server, body, size) || explain_cancel(server, body, size) ||
             rename_statement(server, body, size));
 }

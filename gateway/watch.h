@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
- * watch - since when a linked session runs something, is in a transaction, or does nothing. The sweep finds out by
- * comparing counters that are kept anyway, so that no message costs anything; times are late by one sweep. */
+ * watch - since when a linked session runs something, is in a transaction, or does nothing. The sweep finds
+ * out by comparing counters that are kept anyway, so that no message costs anything; times are late by one
+ * sweep. */
 #pragma once
 
 #include <stdbool.h>

@@ -17,6 +17,7 @@
 #include "gateway/deadlines.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/memory.h"
 #include "gateway/relay.h"
 #include "gateway/requester.h"
 
@@ -77,6 +78,7 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     worker->thread.now_us = now_us;
     client_sweep(worker, now_us);
     deadlines_sweep(worker, now_us);
+    memory_sweep(worker);
     pool_sweep(&worker->thread, now_us);
     relay_sweep(&worker->thread, now_us);
     direct_sweep(worker, now_us);

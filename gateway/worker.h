@@ -39,6 +39,8 @@ struct worker {
     ev_timer sweep;
     ev_check turn_start;
     bool stopping, told_to_stop;     /* [w] */
+    _Atomic int64_t held_bytes;      /* [a] by its connections; see gateway/memory */
+    _Atomic int64_t greediest_bytes; /* [a] by one of them, while memory is scarce */
     _Atomic int load;                /* [a] clients, for dispatching */
     struct letter ended;             /* to main, when the loop is over */
     _Atomic uint64_t heartbeat;      /* [a] loop turns, for the watchdog */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * last_statement - the beginning of the last statement that a server was sent, for whoever asks why it is busy. */
+ * last_statement - the beginning of the last statement that a server was sent, for whoever asks why it is
+ * busy. */
 #pragma once
 
 #include <stddef.h>
