@@ -11,6 +11,7 @@
 #include "router/connect.h"
 #include "router/handoff.h"
 #include "router/hosts.h"
+#include "router/pool_wait.h"
 
 /* After PostgreSQL asked for a password that nobody here has, only logins of clients bring servers. */
 enum { NO_PASSWORD_RETRY_US = 10000000 };
@@ -29,14 +30,17 @@ struct pool_shard *pool_shard(struct pool *pool, struct pool_thread *thread)
 
 bool pool_slot_acquire(struct pool *pool, uint64_t now_us)
 {
-    int limit = pool_options(pool)->default_pool_size;
+    int limit = pool_size_now(pool, now_us);
     int open = atomic_load(&pool->open);
 
     if (now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed))
         return false;
     while (open < limit)
-        if (atomic_compare_exchange_weak(&pool->open, &open, open + 1))
+        if (atomic_compare_exchange_weak(&pool->open, &open, open + 1)) {
+            if (open >= pool_options(pool)->default_pool_size)
+                atomic_fetch_add_explicit(&pool->reserves, 1, memory_order_relaxed);
             return true;
+        }
     return false;
 }
 
@@ -53,6 +57,7 @@ static void queue_add(struct pool_shard *shard, struct waiter *waiter)
 {
     waiter->since_us = clock_now_us();
     waiter->connecting = NULL;
+    waiter->notified = false;
     list_append(&shard->waiters, &waiter->link);
     atomic_fetch_add(&shard->waiting, 1);
     publish_waiters(shard);

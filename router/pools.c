@@ -11,6 +11,7 @@
 #include "router/connect.h"
 #include "router/hosts.h"
 #include "router/pool.h"
+#include "router/pool_wait.h"
 
 void (*pool_catalog_free)(struct pool *pool);
 
@@ -262,8 +263,11 @@ static void sweep_parked(struct pool_shard *shard, const struct pool_options *op
         if (options->server_lifetime_us > 0 &&
             now_us > server->opened_us + lifetime_of(server, options->server_lifetime_us))
             server_close(server, "server_lifetime");
-        else if (atomic_load(&shard->pool->open) > options->default_pool_size)
+        else if (atomic_load(&shard->pool->open) > options->default_pool_size + options->reserve_pool_size)
             server_close(server, "the pool was made smaller");
+        else if (atomic_load(&shard->pool->open) > options->default_pool_size &&
+                 now_us > server->parked_us + options->reserve_pool_timeout_us)
+            server_close(server, "the reserve is not needed any more");
         else if (spare && options->server_idle_timeout_us > 0 &&
                  now_us > server->parked_us + options->server_idle_timeout_us)
             server_close(server, "server_idle_timeout");
@@ -369,6 +373,7 @@ void pool_sweep(struct pool_thread *thread, uint64_t now_us)
         connect_sweep(shard, now_us);
         sweep_parked(shard, options, now_us);
         sweep_waiters(shard, options, now_us);
+        pool_notify_waiters(shard, now_us);
         keep_minimum(shard, options, now_us);
         if (shard_idle(shard))
             unlist(shard);

@@ -85,6 +85,7 @@ struct pool {
     _Atomic uint64_t own_login_at_us; /* [a] ... nor a login of our own before this: there is no password */
     _Atomic bool no_password;    /* [a] only clients' logins bring servers: none is given up for another */
     _Atomic uint64_t handoffs;   /* [a] */
+    _Atomic uint64_t reserves;   /* [a] servers opened from the reserve */
     struct pool_shard shards[];  /* one a worker */
 };
 
