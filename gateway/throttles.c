@@ -143,12 +143,10 @@ static void measure(struct bulk *bulk, uint64_t elapsed_us, int64_t *moved)
 /* So many bytes a second moved, and others wait, or not. */
 static int64_t rate_of(struct bulk *bulk, const struct pool_options *options, bool wait, int64_t moved)
 {
-    int64_t rate;
-
-    if (options->max_rate != RATE_ADAPTIVE)
-        return options->max_rate;
-    rate = pace_adapt(&bulk->pace, wait, moved, options->min_rate_bytes);
-    return rate;
+    if (options->max_rate == RATE_ADAPTIVE)
+        return pace_adapt(&bulk->pace, wait, moved, options->min_rate_bytes);
+    bulk->pace = (struct pace){0};
+    return options->max_rate;
 }
 
 void throttles_sweep(struct worker *worker, uint64_t now_us)
