@@ -86,7 +86,8 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     pool_sweep(&worker->thread, now_us);
     relay_sweep(&worker->thread, now_us);
     direct_sweep(worker, now_us);
-    cancel_sweep(&worker->cancels, now_us);
+    atomic_fetch_add_explicit(&worker->gateway->counters.cancels_timed_out,
+                              (uint64_t)cancel_sweep(&worker->cancels, now_us), memory_order_relaxed);
     catalog_sweep(worker, now_us);
     stop_if_done(worker);
 }
@@ -137,7 +138,7 @@ static void close_down(struct worker *worker)
 {
     catalog_reads_close(worker);
     pool_close_thread(&worker->thread);
-    cancel_sweep(&worker->cancels, UINT64_MAX);
+    (void)cancel_sweep(&worker->cancels, UINT64_MAX);
     mailbox_close(&worker->mailbox);
     pool_close_thread(&worker->thread);
     ev_timer_stop(worker->loop, &worker->sweep);

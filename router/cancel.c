@@ -154,8 +154,10 @@ void cancel_deliver(struct stream_engine *engine, struct list *deliveries,
     stream_send(&delivery->stream, builder.bytes, builder.used);
 }
 
-void cancel_sweep(struct list *deliveries, uint64_t now_us)
+int cancel_sweep(struct list *deliveries, uint64_t now_us)
 {
+    int given_up = 0;
+
     list_each(link, following, deliveries) {
         struct delivery *delivery = list_entry(link, struct delivery, link);
 
@@ -164,5 +166,7 @@ void cancel_sweep(struct list *deliveries, uint64_t now_us)
         if (now_us != UINT64_MAX)
             log_warn("cancel", "cancel_wait_timeout: PostgreSQL did not take a cancel request in time");
         finish(delivery);
+        given_up++;
     }
+    return given_up;
 }

@@ -59,4 +59,5 @@ struct cancel_request {
 };
 void cancel_deliver(struct stream_engine *engine, struct list *deliveries,
                     const struct cancel_request *request, void (*done)(void *owner), void *owner);
-void cancel_sweep(struct list *deliveries, uint64_t now_us);
+/* Gives up those that take too long, all of them at UINT64_MAX; returns how many. */
+int cancel_sweep(struct list *deliveries, uint64_t now_us);
