@@ -88,8 +88,8 @@ static enum step on_query(struct client *client, const struct message *message)
     client->server->session->unnamed_of = client->relay.unsynced ? (uint64_t)UNNAMED_UNKNOWN : 0;
     client->relay.unsynced = false;
     relay_forward(client, message);
-    client->relay.barrier = client->relay.barrier || facts.barrier || client->relay.reads_anew ||
-                            (client->listening != NULL && facts.notifies);
+    client->relay.barrier =
+        client->relay.barrier || facts.barrier || client->relay.reads_anew || notify_is_alone(client);
     client->relay.reads_anew = false;
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
