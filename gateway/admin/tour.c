@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/admin/rows.h"
 #include "gateway/admin/show.h"
 #include "gateway/base/fault.h"
 #include "gateway/client.h"
@@ -49,7 +48,7 @@ static size_t describe(const struct show *show, const char *names[CONSOLE_COLUMN
     return count;
 }
 
-void tour_describe(struct client *client, const struct show *show)
+void tour_describe(struct client *client, const struct show *show, uint32_t binary)
 {
     unsigned char message[2048];
     const char *names[CONSOLE_COLUMNS_MAX];
@@ -59,10 +58,9 @@ void tour_describe(struct client *client, const struct show *show)
     size_t count = describe(show, names, types, text, sizeof text);
 
     builder_init(&builder, message, sizeof message);
-    write_row_description(&builder, names, types, count);
+    write_row_description(&builder, names, types, binary, count);
     stream_send(&client->stream, builder.bytes, builder.used);
 }
-
 
 static void send_complete(struct client *client, const char *tag)
 {
@@ -74,17 +72,47 @@ static void send_complete(struct client *client, const char *tag)
     stream_send(&client->stream, builder.bytes, builder.used);
 }
 
+void tour_done(struct client *client, const char *tag)
+{
+    send_complete(client, tag);
+    if (!client->console->extended)
+        reply_ready(client, client->console->status);
+}
 
 void tour_fail(struct client *client, const struct fault *fault)
 {
+    struct console *console = client->console;
+
     reply_error(client, "ERROR", fault);
-    if (client->console->extended)
-        client->console->skip_to_sync = true;
+    if (console->status == 'T')
+        console->status = 'E';
+    if (console->extended)
+        console->skip_to_sync = true;
     else
-        reply_ready(client, 'I');
+        reply_ready(client, console->status);
 }
 
-static void send_rows(struct client *client, const struct show *show, const struct rows *rows)
+void tour_resume(struct client *client)
+{
+    static const unsigned char suspended[] = {'s', 0, 0, 0, 4};
+    struct console *console = client->console;
+    const void *from;
+    size_t bytes, count;
+    char tag[32];
+
+    from = held_rows(console->portal, console->row_limit, &bytes, &count);
+    if (bytes > 0)
+        stream_forward(&client->stream, from, bytes);
+    if (console->row_limit > 0 && count == console->row_limit) {
+        stream_send(&client->stream, suspended, sizeof suspended);
+        return;
+    }
+    snprintf(tag, sizeof tag, "SHOW %zu", count);
+    send_complete(client, count == 0 ? "SHOW" : tag);
+}
+
+/* A portal keeps its rows: they may be asked for in parts. */
+static void send_rows(struct client *client, const struct show *show, struct rows *rows)
 {
     struct console *console = client->console;
     struct fault fault;
@@ -95,13 +123,16 @@ static void send_rows(struct client *client, const struct show *show, const stru
         tour_fail(client, &fault);
         return;
     }
-    if (!console->extended)
-        tour_describe(client, show);
+    if (console->portal != NULL) {
+        console->portal->rows = *rows;
+        *rows = (struct rows){0};
+        tour_resume(client);
+        return;
+    }
+    tour_describe(client, show, 0);
     stream_forward(&client->stream, rows->bytes, rows->used);
     snprintf(tag, sizeof tag, "SHOW %zu", rows->count);
-    send_complete(client, rows->count == 0 ? "SHOW" : tag);
-    if (!console->extended)
-        reply_ready(client, 'I');
+    tour_done(client, rows->count == 0 ? "SHOW" : tag);
 }
 
 static void go_on(struct tour *tour);
@@ -126,9 +157,7 @@ static void send_outcome(struct client *client, struct tour *tour)
         tour_fail(client, &tour->fault);
         return;
     }
-    send_complete(client, tour->verb->name);
-    if (!client->console->extended)
-        reply_ready(client, 'I');
+    tour_done(client, tour->verb->name);
 }
 
 static void tour_ends(struct letter *letter, void *owner)
@@ -177,9 +206,11 @@ static struct tour *tour_new(struct client *client)
 void tour_show(struct client *client, const struct show *show)
 {
     struct tour *tour = show->each_worker ? tour_new(client) : NULL;
-    struct rows rows = {0};
+    const struct held *portal = client->console->portal;
+    struct rows rows = {.binary = portal == NULL ? 0 : portal->binary};
 
     if (tour != NULL) {
+        tour->rows = rows;
         tour->show = show;
         go_on(tour);
         return;
