@@ -70,6 +70,7 @@ struct snapshot {
     const char *log_level;
     struct auth_options auth;
     struct tls_options tls;
+    uint64_t control_interval_us;
     int max_client_conn, max_login_conn;
     uint64_t catalog_refresh_us;
     uint64_t client_login_timeout_us;
