@@ -104,6 +104,7 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
     }
     node->older = gateway->upstreams;
     gateway->upstreams = node;
+    ledgers_attach(&gateway->budgets, &node->upstreams);
     resolver_watch(&node->upstreams);
     return &node->upstreams;
 }
@@ -140,6 +141,7 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
 
     server_session_free = session_free;
     gateway->started_us = clock_now_us();
+    budgets_open(&gateway->budgets);
     random_fill(gateway->mock_secret, sizeof gateway->mock_secret);
     gateway->generation = gateway_generation(gateway, snapshot, fault);
     if (gateway->generation == NULL)
@@ -161,6 +163,7 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     gateway->lookups = lookups_new(gateway->loop, gateway->generation, &gateway->counters);
     CHECK(gateway->lookups != NULL);
     controls_open(&gateway->controls, gateway);
+    ledgers_open(&gateway->ledgers, gateway);
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_open(&gateway->workers[i], gateway, i, fault))
             return false;
@@ -171,6 +174,8 @@ void gateway_close(struct gateway *gateway)
 {
     if (gateway->offload != NULL)
         offload_close(gateway->offload, HELPERS_PATIENCE_US);
+    gateway->budgets.wake = NULL; /* nobody is there any more to hear of it */
+    ledgers_close(&gateway->ledgers);
     controls_close(&gateway->controls);
     lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
     hubs_stop(&gateway->hubs);
@@ -187,6 +192,7 @@ void gateway_close(struct gateway *gateway)
     statements_close(&gateway->statements);
     settings_close(&gateway->settings);
     generation_release(gateway->generation);
+    budgets_close(&gateway->budgets);
     while (gateway->upstreams != NULL) {
         struct upstreams_node *node = gateway->upstreams;
 

@@ -80,10 +80,10 @@ static bool number(const char *text, int64_t *value)
 
 static void backend_add(struct census *census, const char *const texts[5], uint32_t pid)
 {
-    struct census_backend *backend = add(census, &census->backends, &census->backend_count,
+    struct budget_backend *backend = add(census, &census->backends, &census->backend_count,
                                          &census->backend_room, sizeof *backend);
 
-    *backend = (struct census_backend){.pid = pid,
+    *backend = (struct budget_backend){.pid = pid,
                                        .walsender = strcmp(texts[2], "walsender") == 0,
                                        .database = arena_string(census->arena, texts[3]),
                                        .user = arena_string(census->arena, texts[4])};
@@ -103,10 +103,10 @@ static void gateway_add(struct census *census, const char *announcement, uint32_
 
 static void limit_add(struct census *census, bool role, const char *name, int64_t value)
 {
-    struct census_limit *limit = add(census, &census->limits, &census->limit_count, &census->limit_room,
+    struct budget_limit *limit = add(census, &census->limits, &census->limit_count, &census->limit_room,
                                      sizeof *limit);
 
-    *limit = (struct census_limit){role, arena_string(census->arena, name),
+    *limit = (struct budget_limit){role ? PARTY_USER : PARTY_DATABASE, arena_string(census->arena, name),
                                    value > SLOTS_MAX ? SLOTS_MAX : (int)value};
 }
 

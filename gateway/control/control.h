@@ -13,6 +13,7 @@
 #include "gateway/control/census.h"
 #include "gateway/control/query_link.h"
 #include "gateway/net/mailbox.h"
+#include "router/budget.h"
 #include "router/facts.h"
 
 struct controls;
@@ -28,6 +29,7 @@ struct control {
     struct upstream *upstream;    /* one that names it; it stays as long as the process */
     struct host *host;
     struct query_link query;
+    struct budget_slot slot;      /* its own place among PostgreSQL's connections */
     bool linked;                  /* there is a connection, in whatever state */
     bool soon;                    /* asked to ask again while asking */
     unsigned attempt;             /* which of the host's addresses is next */
