@@ -18,7 +18,8 @@ struct problems;
 struct pool_options {
     int default_pool_size, min_pool_size;
     int max_prepared_statements;
-    uint64_t query_wait_timeout_us;
+    int max_route_connections, max_db_connections, max_user_connections; /* 0 = no limit */
+    uint64_t query_wait_timeout_us, direct_wait_timeout_us;
     uint64_t server_idle_timeout_us, server_lifetime_us;
     uint64_t server_connect_timeout_us, server_login_retry_us;
     enum on_wrong_port on_wrong_port;
@@ -70,6 +71,8 @@ struct snapshot {
     const char *log_level;
     struct auth_options auth;
     struct tls_options tls;
+    uint64_t control_interval_us;
+    int direct_reserved, pooled_reserved, admin_reserved, headroom;
     int max_client_conn, max_login_conn;
     uint64_t catalog_refresh_us;
     uint64_t client_login_timeout_us;

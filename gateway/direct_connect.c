@@ -118,6 +118,7 @@ void direct_connect(struct direct *direct)
         client_refuse(client, &fault);
         return;
     }
+    budget_follow(&direct->slot, direct->encryption.place.host->budget);
     direct->state = DIRECT_LOGIN;
     direct->abandoned = false;
     stream_open(&direct->server, &client->worker->engine, fd, &direct_server_events);

@@ -105,6 +105,7 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
     }
     node->older = gateway->upstreams;
     gateway->upstreams = node;
+    ledgers_attach(&gateway->budgets, &node->upstreams);
     resolver_watch(&node->upstreams);
     return &node->upstreams;
 }
@@ -142,6 +143,7 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     server_session_free = session_free;
     list_init(&gateway->orders);
     gateway->started_us = clock_now_us();
+    budgets_open(&gateway->budgets);
     random_fill(gateway->mock_secret, sizeof gateway->mock_secret);
     gateway->generation = gateway_generation(gateway, snapshot, fault);
     if (gateway->generation == NULL)
@@ -162,6 +164,8 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     settings_open(&gateway->settings);
     gateway->lookups = lookups_new(gateway->loop, gateway->generation, &gateway->counters);
     CHECK(gateway->lookups != NULL);
+    controls_open(&gateway->controls, gateway);
+    ledgers_open(&gateway->ledgers, gateway);
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_open(&gateway->workers[i], gateway, i, fault))
             return false;
@@ -172,6 +176,9 @@ void gateway_close(struct gateway *gateway)
 {
     if (gateway->offload != NULL)
         offload_close(gateway->offload, HELPERS_PATIENCE_US);
+    gateway->budgets.wake = NULL; /* nobody is there any more to hear of it */
+    ledgers_close(&gateway->ledgers);
+    controls_close(&gateway->controls);
     lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
     hubs_stop(&gateway->hubs);
     for (int i = 0; i < gateway->worker_count; i++)
@@ -188,6 +195,7 @@ void gateway_close(struct gateway *gateway)
     statements_close(&gateway->statements);
     settings_close(&gateway->settings);
     generation_release(gateway->generation);
+    budgets_close(&gateway->budgets);
     while (gateway->upstreams != NULL) {
         struct upstreams_node *node = gateway->upstreams;
 

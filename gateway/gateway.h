@@ -10,6 +10,8 @@
 #include "conf/snapshot.h"
 #include "gateway/access.h"
 #include "gateway/catalog.h"
+#include "gateway/control/control.h"
+#include "gateway/control/ledgers.h"
 #include "gateway/first_pins.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
@@ -59,6 +61,9 @@ struct gateway {
     struct statements statements;
     struct settings_home settings;
     struct lookups *lookups;         /* [s] */
+    struct budgets budgets;
+    struct ledgers ledgers;          /* [main] keeps them up to date */
+    struct controls controls;        /* [main] see there what others may ask */
     struct worker *workers;
     int worker_count;
     uint64_t started_us;

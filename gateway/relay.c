@@ -47,6 +47,7 @@ static void take_out_of_pool(struct server *server)
     server->dedicated = true;
     atomic_fetch_sub(&server->shard->pool->open, 1);
     atomic_fetch_add(&server->shard->pool->uncounted, 1);
+    budget_move(&server->slot, SHARE_DIRECT);
     pool_slot_free(server->shard);
 }
 

@@ -134,6 +134,8 @@ bool serve_reload(struct gateway *gateway, struct fault *fault)
     generation_release(gateway->generation);
     gateway->generation = generation;
     lookups_reload(gateway->lookups, generation);
+    controls_reload(&gateway->controls, generation);
+    ledgers_reload(&gateway->ledgers);
     log_info("main", "the configuration was reloaded from %s", gateway->config_file);
     return true;
 }

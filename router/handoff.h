@@ -24,5 +24,8 @@ void handoff_close_idle(struct pool *pool);
 /* Every worker looks who waits. */
 void handoff_wake_all(struct pool *pool);
 
+/* Its worker closes the longest idle server of this shard. */
+void handoff_evict(struct pool_shard *shard);
+
 /* Wakes the shard whose waiter is the oldest, because a slot is free. */
 void handoff_wake_oldest(struct pool *pool, struct pool_shard *except);

@@ -12,6 +12,7 @@
 #include "gateway/net/address.h"
 #include "gateway/net/tls.h"
 
+struct budget;
 struct fault;
 struct snapshot;
 struct upstream_options;
@@ -30,6 +31,7 @@ struct host {
     int port;
     bool numeric;   /* [s] never looked up again */
     struct host_addresses *_Atomic addresses; /* [a] NULL until the first look-up answered */
+    struct budget *budget; /* [s] the ledger of its connections, NULL: none is kept */
     struct tls_session session; /* what the next TLS connection resumes */
 };
 

@@ -10,7 +10,9 @@
 #include "gateway/base/fault.h"
 #include "router/connect.h"
 #include "router/hosts.h"
+#include "router/linger.h"
 #include "router/pool.h"
+#include "router/pool_budget.h"
 
 void (*pool_catalog_free)(struct pool *pool);
 
@@ -84,6 +86,7 @@ static void pool_free(struct pool *pool)
         older = limits->older;
         free(limits);
     }
+    pool_budget_close(pool);
     credentials_wipe(&pool->credentials);
     profiles_close(&pool->profiles);
     pthread_mutex_destroy(&pool->lock);
@@ -256,6 +259,15 @@ static uint64_t lifetime_of(const struct server *server, uint64_t lifetime_us)
     return lifetime_us / 10 * 9 + (server->id * 0x9e3779b97f4a7c15u >> 32) % 1000 * (lifetime_us / 5000);
 }
 
+static void publish_idle(struct pool_shard *shard)
+{
+    const struct list *parked = &shard->states[SERVER_PARKED];
+
+    if (!list_empty(parked))
+        atomic_store_explicit(&shard->idle_since_us, list_entry(parked->prev, struct server, link)->parked_us,
+                              memory_order_relaxed);
+}
+
 static void sweep_parked(struct pool_shard *shard, const struct pool_options *options, uint64_t now_us)
 {
     list_each(link, following, &shard->states[SERVER_PARKED]) {
@@ -271,6 +283,7 @@ static void sweep_parked(struct pool_shard *shard, const struct pool_options *op
                  now_us > server->parked_us + options->server_idle_timeout_us)
             server_close(server, "server_idle_timeout");
     }
+    publish_idle(shard);
 }
 
 /* What a client reads whose wait was in vain: the cause, if PostgreSQL cannot be reached, or who has it all.
@@ -326,7 +339,7 @@ static void keep_minimum(struct pool_shard *shard, const struct pool_options *op
 
     if (usual == NULL || atomic_load(&pool->open) >= options->min_pool_size ||
         atomic_load(&pool->clients) == 0 || now_us < atomic_load(&pool->spares_at_us) ||
-        !pool_slot_acquire(pool, now_us))
+        pool_budget_waits(pool) || !pool_slot_acquire(shard, now_us))
         return;
     pool_open_spare(shard, usual);
 }
@@ -367,6 +380,7 @@ void pool_close_thread(struct pool_thread *thread)
             close_all(&shard->states[i]);
         unlist(shard);
     }
+    linger_close(thread);
 }
 
 void pool_sweep(struct pool_thread *thread, uint64_t now_us)
