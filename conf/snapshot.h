@@ -21,6 +21,8 @@ struct pool_options {
     uint64_t query_wait_timeout_us;
     uint64_t server_idle_timeout_us, server_lifetime_us;
     uint64_t server_connect_timeout_us, server_login_retry_us;
+    enum target target;
+    uint64_t max_lag_us;
     enum on_wrong_port on_wrong_port;
     struct session_state session_state;
     int max_pinned; /* 0 = no limit */
@@ -39,6 +41,7 @@ struct listener_options {
 struct upstream_options {
     const char *name;
     struct strings hosts; /* "HOST:PORT", "[V6]:PORT" or "/socket/directory:PORT"; the port is always there */
+    struct strings patroni; /* "http://HOST:PORT" or "https://..." of Patroni's REST API */
     enum sslmode server_tls_sslmode; /* never SSLMODE_DEFAULT once loaded */
 };
 
@@ -72,6 +75,7 @@ struct snapshot {
     struct tls_options tls;
     int max_client_conn, max_login_conn;
     uint64_t catalog_refresh_us;
+    uint64_t dns_max_ttl_us;
     uint64_t client_login_timeout_us;
     uint64_t shutdown_timeout_us;
     int64_t max_message_hold_bytes;

@@ -93,8 +93,10 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
 {
     struct upstreams_node *node;
 
-    if (gateway->upstreams != NULL && same_upstreams(&gateway->upstreams->upstreams, snapshot))
+    if (gateway->upstreams != NULL && same_upstreams(&gateway->upstreams->upstreams, snapshot)) {
+        resolver_watch(&gateway->upstreams->upstreams, snapshot->dns_max_ttl_us);
         return &gateway->upstreams->upstreams;
+    }
     node = calloc(1, sizeof *node);
     CHECK(node != NULL);
     if (!upstreams_open(&node->upstreams, snapshot, fault)) {
@@ -104,7 +106,7 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
     }
     node->older = gateway->upstreams;
     gateway->upstreams = node;
-    resolver_watch(&node->upstreams);
+    resolver_watch(&node->upstreams, snapshot->dns_max_ttl_us);
     return &node->upstreams;
 }
 

@@ -10,7 +10,7 @@
 #include "gateway/base/log.h"
 #include "router/connect.h"
 #include "router/handoff.h"
-#include "router/hosts.h"
+#include "router/pool_hosts.h"
 
 /* After PostgreSQL asked for a password that nobody here has, only logins of clients bring servers. */
 enum { NO_PASSWORD_RETRY_US = 10000000 };
@@ -129,7 +129,7 @@ void pool_note_failure(struct pool *pool, const struct fault *fault)
 {
     if (strncmp(fault->sqlstate, "08", 2) == 0 && upstream_addresses(pool->upstream) > 1)
         atomic_fetch_add(&pool->upstream->next_host, 1);
-    atomic_store(&pool->retry_at_us, clock_now_us() + pool_options(pool)->server_login_retry_us);
+    atomic_store(&pool->retry_at_us, clock_now_us() + pool_retry_us(pool, fault));
     log_warn("pool", "pool=%s/%s could not open a server connection: %s: %s", pool->database, pool->user,
              fault->sqlstate, fault->message);
     pthread_mutex_lock(&pool->lock);
@@ -305,6 +305,10 @@ void pool_give(struct server *server)
     server->parked_us = shard->thread->now_us;
     if (server->state != SERVER_PARKED)
         server_enter(server, SERVER_PARKED);
+    if (!pool_keeps(server)) {
+        server_close(server, "its host no longer serves its route");
+        return;
+    }
     if (atomic_load(&shard->pool->waiting) == 0) {
         if (shard->thread->now_us < atomic_load_explicit(&shard->pool->spares_at_us, memory_order_relaxed))
             server_close(server, "its database is wanted without sessions");

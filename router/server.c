@@ -9,6 +9,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "router/connect.h"
+#include "router/hosts.h"
 #include "router/pool.h"
 
 void (*server_session_free)(struct server_session *session);
@@ -105,6 +106,8 @@ void server_close(struct server *server, const char *why)
         stream_flush(&server->stream);
         stream_close(&server->stream);
     }
+    if (server->host != NULL)
+        atomic_fetch_sub(&server->host->open, 1);
     if (server->counted) {
         server->counted = false;
         atomic_fetch_sub(&shard->pool->open, 1);

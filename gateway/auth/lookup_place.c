@@ -129,7 +129,7 @@ bool lookup_place_find(struct lookup_place *place, const struct generation *gene
 
     CHECK(options != NULL && snapshot->auth.user != NULL);
     memset(place, 0, sizeof *place);
-    if (!upstream_place(upstream, attempt, &where, fault) ||
+    if (!upstream_place(upstream, NULL, attempt, &where, fault) ||
         !address_add(place, where.host, &where.address, fault))
         return false;
     login_add(place, generation, where.host);
