@@ -73,6 +73,7 @@ struct snapshot {
     const char *log_level;
     struct auth_options auth;
     struct tls_options tls;
+    uint64_t control_interval_us;
     int max_client_conn, max_login_conn;
     uint64_t catalog_refresh_us;
     uint64_t dns_max_ttl_us;

@@ -293,6 +293,7 @@ void snapshot_read(struct snapshot *snapshot, struct conf *conf)
     upstreams_read(snapshot, &root);
     routes_read(snapshot, &root);
     access_read(snapshot, &root);
+    group_read(snapshot, &root, OPTIONS_budget);
     group_read(snapshot, &root, OPTIONS_limits);
     group_read(snapshot, &root, OPTIONS_admin);
     conf_end(&root);

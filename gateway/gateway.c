@@ -162,6 +162,7 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     settings_open(&gateway->settings);
     gateway->lookups = lookups_new(gateway->loop, gateway->generation, &gateway->counters);
     CHECK(gateway->lookups != NULL);
+    controls_open(&gateway->controls, gateway);
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_open(&gateway->workers[i], gateway, i, fault))
             return false;
@@ -172,6 +173,7 @@ void gateway_close(struct gateway *gateway)
 {
     if (gateway->offload != NULL)
         offload_close(gateway->offload, HELPERS_PATIENCE_US);
+    controls_close(&gateway->controls);
     lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
     hubs_stop(&gateway->hubs);
     for (int i = 0; i < gateway->worker_count; i++)

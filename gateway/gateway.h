@@ -10,6 +10,7 @@
 #include "conf/snapshot.h"
 #include "gateway/access.h"
 #include "gateway/catalog.h"
+#include "gateway/control/control.h"
 #include "gateway/first_pins.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
@@ -59,6 +60,7 @@ struct gateway {
     struct statements statements;
     struct settings_home settings;
     struct lookups *lookups;         /* [s] */
+    struct controls controls;        /* [main] see there what others may ask */
     struct worker *workers;
     int worker_count;
     uint64_t started_us;

@@ -131,6 +131,7 @@ bool serve_reload(struct gateway *gateway, struct fault *fault)
     generation_release(gateway->generation);
     gateway->generation = generation;
     lookups_reload(gateway->lookups, generation);
+    controls_reload(&gateway->controls, generation);
     log_info("main", "the configuration was reloaded from %s", gateway->config_file);
     return true;
 }
