@@ -110,6 +110,14 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
     return &node->upstreams;
 }
 
+void gateway_each_upstream(struct gateway *gateway, void (*visit)(struct upstream *upstream, void *owner),
+                           void *owner)
+{
+    for (struct upstreams_node *node = gateway->upstreams; node != NULL; node = node->older)
+        for (size_t i = 0; i < node->upstreams.count; i++)
+            visit(&node->upstreams.items[i], owner);
+}
+
 /* Threads for PAM and LDAP, once some configuration may ask them. */
 static bool helpers_ready(struct gateway *gateway, const struct snapshot *snapshot, struct fault *fault)
 {
@@ -163,6 +171,8 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     gateway->lookups = lookups_new(gateway->loop, gateway->generation, &gateway->counters);
     CHECK(gateway->lookups != NULL);
     controls_open(&gateway->controls, gateway);
+    if (!hosts_watch_open(&gateway->hosts_watch, gateway, fault))
+        return false;
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_open(&gateway->workers[i], gateway, i, fault))
             return false;
@@ -173,6 +183,7 @@ void gateway_close(struct gateway *gateway)
 {
     if (gateway->offload != NULL)
         offload_close(gateway->offload, HELPERS_PATIENCE_US);
+    hosts_watch_close(&gateway->hosts_watch);
     controls_close(&gateway->controls);
     lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
     hubs_stop(&gateway->hubs);

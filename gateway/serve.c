@@ -132,6 +132,7 @@ bool serve_reload(struct gateway *gateway, struct fault *fault)
     gateway->generation = generation;
     lookups_reload(gateway->lookups, generation);
     controls_reload(&gateway->controls, generation);
+    hosts_watch_reload(&gateway->hosts_watch, snapshot);
     log_info("main", "the configuration was reloaded from %s", gateway->config_file);
     return true;
 }

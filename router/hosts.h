@@ -27,6 +27,12 @@ struct host_addresses {
     struct host_addresses *older; /* kept until the upstream goes: readers hold no reference */
 };
 
+/* When a standby was where the primary was: how far behind it is by the clock. */
+struct host_track {
+    int64_t mark_lsn;           /* the primary's at mark_us */
+    uint64_t mark_us, level_us; /* ...; it had all that the primary had then */
+};
+
 struct host {
     char name[256]; /* as configured, without the port */
     int port;
@@ -39,8 +45,10 @@ struct host {
     _Atomic int open;           /* [a] pools' server connections there */
     _Atomic int said;           /* [a] enum host_said, by the last login */
     _Atomic uint64_t said_us;   /* [a] when */
+    _Atomic int patroni;        /* [a] enum patroni_word */
     _Atomic bool troubled;      /* [a] the last connection failed: its name is looked up soon */
     enum host_role served;      /* [main] what its connections were made for: PRIMARY, STANDBY or UNKNOWN */
+    struct host_track track;    /* [main] */
     uint64_t looked_up_us;      /* [resolver] */
 };
 
@@ -67,7 +75,6 @@ struct upstream {
     struct host *hosts;
     size_t host_count;
     _Atomic unsigned next_host; /* [a] where the next connection attempt starts after a failure */
-    _Atomic int standbys;       /* [a] hosts that are standbys now */
     struct roles roles;         /* [main] */
     pthread_mutex_t lock;
     struct upstream_tls tls;    /* [l] */

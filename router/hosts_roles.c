@@ -72,13 +72,16 @@ bool upstream_place(struct upstream *upstream, const struct wish *wish, unsigned
 
 bool upstream_keeps(struct upstream *upstream, const struct wish *wish, struct host *host, uint64_t epoch)
 {
+    enum host_role role = (enum host_role)atomic_load_explicit(&host->role, memory_order_relaxed);
+    bool standbys = false;
+
     if (atomic_load_explicit(&host->epoch, memory_order_relaxed) != epoch)
         return false;
     if (upstream->host_count == 1)
         return true;
-    return target_allows(wish, (enum host_role)atomic_load_explicit(&host->role, memory_order_relaxed),
-                         atomic_load_explicit(&host->lag_us, memory_order_relaxed),
-                         atomic_load_explicit(&upstream->standbys, memory_order_relaxed) > 0);
+    if (role == HOST_PRIMARY && wish->target == TARGET_PREFER_STANDBY)
+        standbys = choose(upstream, wish, 0) != (size_t)(host - upstream->hosts);
+    return target_allows(wish, role, atomic_load_explicit(&host->lag_us, memory_order_relaxed), standbys);
 }
 
 void host_note(struct host *host, enum host_said said)
@@ -130,18 +133,15 @@ bool upstream_judge(struct upstream *upstream, const struct host_report *reports
     struct roles *roles = &upstream->roles;
     enum host_role before[UPSTREAM_HOSTS_MAX];
     bool changed = false, crowned;
-    int standbys = 0;
 
     for (size_t h = 0; h < upstream->host_count; h++)
         before[h] = (enum host_role)atomic_load(&upstream->hosts[h].role);
     roles_judge(roles, reports, upstream->host_count);
     crowned = roles->known && roles->items[roles->primary] == HOST_PRIMARY;
     for (size_t h = 0; h < upstream->host_count; h++) {
-        standbys += roles->items[h] == HOST_STANDBY ? 1 : 0;
         changed = changed || roles->items[h] != before[h];
         atomic_store(&upstream->hosts[h].lag_us, lags_us[h]);
     }
-    atomic_store(&upstream->standbys, standbys);
     for (size_t h = 0; h < upstream->host_count; h++)
         host_publish(upstream, &upstream->hosts[h], roles->items[h], crowned);
     if (changed)
