@@ -22,6 +22,8 @@ struct pool_options {
     uint64_t query_wait_timeout_us, direct_wait_timeout_us;
     uint64_t server_idle_timeout_us, server_lifetime_us;
     uint64_t server_connect_timeout_us, server_login_retry_us;
+    enum target target;
+    uint64_t max_lag_us;
     enum on_wrong_port on_wrong_port;
     struct session_state session_state;
     int max_pinned; /* 0 = no limit */
@@ -40,6 +42,7 @@ struct listener_options {
 struct upstream_options {
     const char *name;
     struct strings hosts; /* "HOST:PORT", "[V6]:PORT" or "/socket/directory:PORT"; the port is always there */
+    struct strings patroni; /* "http://HOST:PORT" or "https://..." of Patroni's REST API */
     enum sslmode server_tls_sslmode; /* never SSLMODE_DEFAULT once loaded */
 };
 
@@ -75,6 +78,7 @@ struct snapshot {
     int direct_reserved, pooled_reserved, admin_reserved, headroom;
     int max_client_conn, max_login_conn;
     uint64_t catalog_refresh_us;
+    uint64_t dns_max_ttl_us;
     uint64_t client_login_timeout_us;
     uint64_t shutdown_timeout_us;
     int64_t max_message_hold_bytes;

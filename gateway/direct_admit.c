@@ -17,10 +17,12 @@
 
 static struct budget *budget_next(const struct direct *direct)
 {
+    const struct pool_options *options = &direct->client->verdict.route->pool;
+    const struct wish wish = {options->target, options->max_lag_us};
     struct upstream_place place;
     struct fault fault;
 
-    if (!upstream_place(direct_upstream(direct->client), direct->attempt, &place, &fault))
+    if (!upstream_place(direct_upstream(direct->client), &wish, direct->attempt, &place, &fault))
         return NULL;
     return place.host->budget;
 }

@@ -102,6 +102,8 @@ void direct_explain_end(const struct direct *direct, int error, struct fault *fa
 void direct_connect(struct direct *direct)
 {
     struct client *client = direct->client;
+    const struct pool_options *options = &client->verdict.route->pool;
+    const struct wish wish = {options->target, options->max_lag_us};
     struct fault fault;
     int fd = -1;
 
@@ -112,7 +114,7 @@ void direct_connect(struct direct *direct)
         return;
     }
     direct->encryption = (struct encryption){.plain_leg = client->stream.tls != NULL};
-    if (upstream_place(direct_upstream(client), direct->attempt, &direct->encryption.place, &fault))
+    if (upstream_place(direct_upstream(client), &wish, direct->attempt, &direct->encryption.place, &fault))
         fd = socket_connect(&direct->encryption.place.address, &fault);
     if (fd < 0) {
         client_refuse(client, &fault);

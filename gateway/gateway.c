@@ -94,8 +94,10 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
 {
     struct upstreams_node *node;
 
-    if (gateway->upstreams != NULL && same_upstreams(&gateway->upstreams->upstreams, snapshot))
+    if (gateway->upstreams != NULL && same_upstreams(&gateway->upstreams->upstreams, snapshot)) {
+        resolver_watch(&gateway->upstreams->upstreams, snapshot->dns_max_ttl_us);
         return &gateway->upstreams->upstreams;
+    }
     node = calloc(1, sizeof *node);
     CHECK(node != NULL);
     if (!upstreams_open(&node->upstreams, snapshot, fault)) {
@@ -106,8 +108,16 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
     node->older = gateway->upstreams;
     gateway->upstreams = node;
     ledgers_attach(&gateway->budgets, &node->upstreams);
-    resolver_watch(&node->upstreams);
+    resolver_watch(&node->upstreams, snapshot->dns_max_ttl_us);
     return &node->upstreams;
+}
+
+void gateway_each_upstream(struct gateway *gateway, void (*visit)(struct upstream *upstream, void *owner),
+                           void *owner)
+{
+    for (struct upstreams_node *node = gateway->upstreams; node != NULL; node = node->older)
+        for (size_t i = 0; i < node->upstreams.count; i++)
+            visit(&node->upstreams.items[i], owner);
 }
 
 /* Threads for PAM and LDAP, once some configuration may ask them. */
@@ -166,6 +176,8 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     CHECK(gateway->lookups != NULL);
     controls_open(&gateway->controls, gateway);
     ledgers_open(&gateway->ledgers, gateway);
+    if (!hosts_watch_open(&gateway->hosts_watch, gateway, fault))
+        return false;
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_open(&gateway->workers[i], gateway, i, fault))
             return false;
@@ -178,6 +190,7 @@ void gateway_close(struct gateway *gateway)
         offload_close(gateway->offload, HELPERS_PATIENCE_US);
     gateway->budgets.wake = NULL; /* nobody is there any more to hear of it */
     ledgers_close(&gateway->ledgers);
+    hosts_watch_close(&gateway->hosts_watch);
     controls_close(&gateway->controls);
     lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
     hubs_stop(&gateway->hubs);

@@ -12,6 +12,7 @@
 #include "gateway/catalog.h"
 #include "gateway/control/control.h"
 #include "gateway/control/ledgers.h"
+#include "gateway/hosts_watch.h"
 #include "gateway/first_pins.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
@@ -20,6 +21,7 @@
 #include "router/hosts.h"
 #include "router/pool.h"
 
+struct gateway;
 struct lookups;
 struct offload;
 struct penalties;
@@ -39,6 +41,10 @@ struct generation *generation_new(struct snapshot *snapshot, const struct access
                                   struct upstreams *upstreams);
 struct generation *generation_retain(struct generation *generation);
 void generation_release(struct generation *generation);
+
+/* Main thread: every upstream of every configuration that pools may still point into. */
+void gateway_each_upstream(struct gateway *gateway, void (*visit)(struct upstream *upstream, void *owner),
+                           void *owner);
 
 /* Counters of the process; rows of conf/counters.def. */
 struct counters {
@@ -63,6 +69,7 @@ struct gateway {
     struct lookups *lookups;         /* [s] */
     struct budgets budgets;
     struct ledgers ledgers;          /* [main] keeps them up to date */
+    struct hosts_watch hosts_watch;  /* [main] */
     struct controls controls;        /* [main] see there what others may ask */
     struct worker *workers;
     int worker_count;

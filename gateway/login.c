@@ -233,8 +233,8 @@ static bool unseen_target(const struct client *client, struct cancel_target *tar
     struct fault fault;
 
     if (client->listener->tls != LISTENER_PASSES_THROUGH || !classify_unseen(client, &verdict, &fault) ||
-        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), 0, &place,
-                        &fault))
+        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), NULL, 0,
+                        &place, &fault))
         return false;
     *target = (struct cancel_target){.direct = true, .backend = place.address};
     return true;

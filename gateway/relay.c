@@ -3,6 +3,7 @@
  * ReadyForQuery `I`, with nothing owed in either direction; in doubt it is closed. */
 #include "gateway/relay.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "gateway/session/owed.h"
 #include "gateway/welcome.h"
 #include "gateway/worker.h"
+#include "router/pool_hosts.h"
 
 /* How long a ROLLBACK for a client that left may take. */
 enum { CLEANING_LIMIT_US = 10000000 };
@@ -138,12 +140,36 @@ static struct server *take_last(struct client *client)
     return server;
 }
 
+/* A new transaction must not begin on a host that has lost its role. What PostgreSQL still says to questions
+ * of ours is waited for; whoever cannot leave the server loses the session with it. */
+static enum step leave_former_host(struct client *client)
+{
+    struct server *server = client->server;
+
+    if (server->status != 'I' || client->relay.unsynced || client->relay.copying || client->relay.reserved ||
+        pool_keeps(server))
+        return STEP_TAKEN;
+    if (server->session->owed.count > 0) {
+        relay_barrier(client);
+        return STEP_WAIT;
+    }
+    relay_settle(server);
+    if (client->server == NULL)
+        return STEP_TAKEN;
+    relay_server_lost(server, "its host no longer serves this route");
+    return STEP_ENDED;
+}
+
 enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
-    if (client->server != NULL)
-        return STEP_TAKEN;
+    if (client->server != NULL) {
+        enum step step = leave_former_host(client);
+
+        if (client->server != NULL || step != STEP_TAKEN)
+            return step;
+    }
     client->waiter.granted = on_granted;
     client->waiter.failed = on_failed;
     client->waiter.profile = client->profile;
@@ -316,6 +342,12 @@ void relay_sweep(struct pool_thread *thread, uint64_t now_us)
     list_each(link, following, &thread->shards) {
         struct pool_shard *shard = list_entry(link, struct pool_shard, in_thread);
 
+        list_each(entry, after, &shard->states[SERVER_LISTENING]) {
+            struct stream *stream = &list_entry(entry, struct server, link)->stream;
+
+            if (!pool_keeps(list_entry(entry, struct server, link)))
+                stream->events->ended(stream, ECONNRESET);
+        }
         list_each(entry, after, &shard->states[SERVER_ACTIVE]) {
             struct server *server = list_entry(entry, struct server, link);
 

@@ -136,6 +136,7 @@ bool serve_reload(struct gateway *gateway, struct fault *fault)
     lookups_reload(gateway->lookups, generation);
     controls_reload(&gateway->controls, generation);
     ledgers_reload(&gateway->ledgers);
+    hosts_watch_reload(&gateway->hosts_watch, snapshot);
     log_info("main", "the configuration was reloaded from %s", gateway->config_file);
     return true;
 }

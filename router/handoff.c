@@ -153,16 +153,17 @@ void handoff_close_idle(struct pool *pool)
     }
 }
 
-void handoff_wake_all(struct pool *pool)
-{
-    for (int i = 0; i < pool->pools->thread_count; i++)
-        nudge(&pool->shards[i]);
-}
-
 void handoff_evict(struct pool_shard *shard)
 {
     atomic_store(&shard->evict, true);
     nudge(shard);
+}
+
+void handoff_wake_waiting(struct pool *pool)
+{
+    for (int i = 0; i < pool->pools->thread_count; i++)
+        if (atomic_load(&pool->shards[i].waiting) > 0)
+            nudge(&pool->shards[i]);
 }
 
 bool handoff_ask(struct pool_shard *shard)

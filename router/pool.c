@@ -10,8 +10,8 @@
 #include "gateway/base/log.h"
 #include "router/connect.h"
 #include "router/handoff.h"
-#include "router/hosts.h"
 #include "router/pool_budget.h"
+#include "router/pool_hosts.h"
 
 /* After PostgreSQL asked for a password that nobody here has, only logins of clients bring servers. */
 enum { NO_PASSWORD_RETRY_US = 10000000 };
@@ -144,7 +144,7 @@ void pool_note_failure(struct pool *pool, const struct fault *fault)
     if (strncmp(fault->sqlstate, "08", 2) == 0 && upstream_addresses(pool->upstream) > 1)
         atomic_fetch_add(&pool->upstream->next_host, 1);
     if (pool->claims[0].budget == NULL || !budget_is_refusal(fault->sqlstate)) /* the ledger says when */
-        atomic_store(&pool->retry_at_us, clock_now_us() + pool_options(pool)->server_login_retry_us);
+        atomic_store(&pool->retry_at_us, clock_now_us() + pool_retry_us(pool, fault));
     log_warn("pool", "pool=%s/%s could not open a server connection: %s: %s", pool->database, pool->user,
              fault->sqlstate, fault->message);
     pthread_mutex_lock(&pool->lock);
@@ -337,6 +337,10 @@ void pool_give(struct server *server)
     if (atomic_load_explicit(&shard->pool->owes_until_us, memory_order_relaxed) != 0 &&
         pool_budget_pays(server))
         return;
+    if (!pool_keeps(server)) {
+        server_close(server, "its host no longer serves its route");
+        return;
+    }
     if (atomic_load(&shard->pool->waiting) == 0) {
         if (shard->thread->now_us < atomic_load_explicit(&shard->pool->spares_at_us, memory_order_relaxed))
             server_close(server, "its database is wanted without sessions");

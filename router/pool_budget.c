@@ -3,16 +3,17 @@
 #include "router/pool_budget.h"
 
 #include "router/evict.h"
-#include "router/hosts.h"
 #include "router/pool.h"
+#include "router/pool_hosts.h"
 
 /* Of the host that the next connection goes to; NULL when none is kept or no address is known. */
 static struct budget *budget_next(struct pool *pool)
 {
+    struct wish wish = pool_wish(pool);
     struct upstream_place place;
     struct fault fault;
 
-    return upstream_place(pool->upstream, 0, &place, &fault) ? place.host->budget : NULL;
+    return upstream_place(pool->upstream, &wish, 0, &place, &fault) ? place.host->budget : NULL;
 }
 
 static struct budget_claim *claim_for(struct pool *pool, enum share share)

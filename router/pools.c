@@ -9,10 +9,10 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "router/connect.h"
-#include "router/hosts.h"
 #include "router/linger.h"
 #include "router/pool.h"
 #include "router/pool_budget.h"
+#include "router/pool_hosts.h"
 
 void (*pool_catalog_free)(struct pool *pool);
 
@@ -277,6 +277,8 @@ static void sweep_parked(struct pool_shard *shard, const struct pool_options *op
         if (options->server_lifetime_us > 0 &&
             now_us > server->opened_us + lifetime_of(server, options->server_lifetime_us))
             server_close(server, "server_lifetime");
+        else if (!pool_keeps(server))
+            server_close(server, "its host no longer serves its route");
         else if (atomic_load(&shard->pool->open) > options->default_pool_size)
             server_close(server, "the pool was made smaller");
         else if (spare && options->server_idle_timeout_us > 0 &&

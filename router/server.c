@@ -9,6 +9,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "router/connect.h"
+#include "router/hosts.h"
 #include "router/linger.h"
 #include "router/pool.h"
 
@@ -108,6 +109,8 @@ void server_close(struct server *server, const char *why)
         stream_close(&server->stream);
     }
     budget_give(&server->slot);
+    if (server->host != NULL)
+        atomic_fetch_sub(&server->host->open, 1);
     if (server->counted) {
         server->counted = false;
         atomic_fetch_sub(&shard->pool->open, 1);

@@ -14,6 +14,7 @@
 #include "router/settings.h"
 
 struct fault;
+struct host;
 struct pool_shard;
 struct server_login;
 struct server_session;
@@ -55,6 +56,8 @@ struct server {
     uint64_t id, opened_us, parked_us;
     uint64_t epoch;              /* pools->epoch when it began to log in */
     struct address address;
+    struct host *host;           /* [s] where it was opened; NULL before that */
+    uint64_t host_epoch;         /* host->epoch then */
     struct letter letter;        /* for the hand-off */
 };
 

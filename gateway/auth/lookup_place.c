@@ -142,6 +142,6 @@ bool lookup_place_find(struct lookup_place *place, const struct generation *gene
     struct upstream_place where;
 
     memset(place, 0, sizeof *place);
-    return upstream_place(upstream, attempt, &where, fault) &&
+    return upstream_place(upstream, NULL, attempt, &where, fault) &&
            lookup_place_at(place, generation, upstream, &where, "pgsluice auth", fault);
 }

@@ -179,6 +179,7 @@ static void dial(struct control *control)
     struct fault fault;
 
     announcement_make(control);
+    control->asked_us = clock_now_us();
     control->query = (struct query_link){.news = on_news, .take = row_take};
     control->linked = where_is(control, &where, &fault) &&
                       lookup_place_at(&place, control->controls->generation, control->upstream, &where,
@@ -346,9 +347,9 @@ static void deliver_soon(struct letter *letter, void *owner)
         struct control *control = list_entry(link, struct control, link);
         uint64_t next_us = control->asked_us + SOON_US, now_us = clock_now_us();
 
-        if (control->linked && control->query.state == LINK_IDLE)
+        if (!control->linked || control->query.state == LINK_IDLE)
             alarm_set(control, next_us > now_us ? next_us - now_us : 0);
-        else if (control->linked)
+        else
             control->soon = true;
     }
 }
