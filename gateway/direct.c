@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/admission.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "gateway/base/log.h"
@@ -267,7 +268,7 @@ void direct_begin(struct client *client, const unsigned char *packet, size_t byt
     size_t room = 2 * STARTUP_MAX_BYTES;
     struct fault fault;
 
-    if (!become_direct(client, room))
+    if (!admission_enters(client) || !become_direct(client, room))
         return;
     client->direct->packet_bytes = direct_build_packet(client, packet, bytes, client->direct->packet, room);
     if (client->login->startup.replication != REPLICATION_NONE)
@@ -283,7 +284,7 @@ void direct_begin(struct client *client, const unsigned char *packet, size_t byt
 
 void direct_pass_on(struct client *client, const unsigned char *bytes, size_t length)
 {
-    if (!become_direct(client, length))
+    if (!admission_enters(client) || !become_direct(client, length))
         return;
     client->direct->unseen = true;
     memcpy(client->direct->packet, bytes, length);

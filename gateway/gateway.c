@@ -167,6 +167,8 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     pools_open(&gateway->pools, threads, gateway->worker_count);
     catalogs_open(&gateway->catalogs);
     cancel_keys_open(&gateway->cancel_keys);
+    headcount_open(&gateway->headcount);
+    memory_open(gateway);
     hubs_open(&gateway->hubs);
     gateway->penalties = penalties_new();
     CHECK(gateway->penalties != NULL);
@@ -204,6 +206,7 @@ void gateway_close(struct gateway *gateway)
     pools_close(&gateway->pools);
     catalogs_close(&gateway->catalogs);
     cancel_keys_close(&gateway->cancel_keys);
+    headcount_close(&gateway->headcount);
     penalties_free(gateway->penalties);
     statements_close(&gateway->statements);
     settings_close(&gateway->settings);

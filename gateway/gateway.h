@@ -13,7 +13,9 @@
 #include "gateway/control/control.h"
 #include "gateway/control/ledgers.h"
 #include "gateway/hosts_watch.h"
+#include "gateway/headcount.h"
 #include "gateway/first_pins.h"
+#include "gateway/memory.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
@@ -80,6 +82,9 @@ struct gateway {
     _Atomic int clients, logins;     /* [a] connected; not yet logged in */
     _Atomic int consoles;            /* [a] of the clients, those on the console */
     struct list orders;              /* [main] of the console, under way */
+    _Atomic int refusals;            /* [a] connected and to be told that there is no room */
+    struct headcount headcount;
+    struct memory memory;
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
     struct counters counters;

@@ -62,6 +62,8 @@ void relay_link(struct client *client, struct server *server)
     server->client = client;
     server->stream.events = &relay_server_events;
     client->waiter.sets = NULL;
+    if (server->session != NULL)
+        server->session->late = NULL;
     if (client->welcome != atomic_load_explicit(&client->profile->welcome, memory_order_relaxed))
         welcome_renew(client);
     client_enter(client, CLIENT_ACTIVE);
@@ -127,6 +129,18 @@ static void on_failed(struct waiter *waiter, const struct fault *fault, const vo
     stream_resume(&client->stream);
 }
 
+static void on_queued(struct waiter *waiter, uint64_t waited_us)
+{
+    struct client *client = list_entry(waiter, struct client, waiter);
+    struct fault fault;
+
+    fault_set(&fault, "00000", "query_wait_notify: no server connection is free; waiting for %llu ms so far",
+              (unsigned long long)(waited_us / 1000));
+    fault_hint(&fault, "The query is executed as soon as one is, or refused after query_wait_timeout.");
+    atomic_fetch_add_explicit(&client->worker->gateway->counters.waits_notified, 1, memory_order_relaxed);
+    reply_notice(client, &fault);
+}
+
 /* currval and lastval of an earlier transaction are on the server that it used, as long as nobody else
  * changed anything there. */
 static struct server *take_last(struct client *client)
@@ -172,6 +186,7 @@ enum step relay_need_server(struct client *client)
     }
     client->waiter.granted = on_granted;
     client->waiter.failed = on_failed;
+    client->waiter.queued = on_queued;
     client->waiter.profile = client->profile;
     client->waiter.settings = client->settings;
     client->waiter.owner = client->id;

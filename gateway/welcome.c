@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/admin/console.h"
+#include "gateway/admission.h"
 #include "gateway/base/fault.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
@@ -150,6 +151,11 @@ void welcome_begin(struct client *client, struct server *brought)
 {
     bool session = client->verdict.mode == MODE_SESSION;
 
+    if (!admission_enters(client)) {
+        if (brought != NULL)
+            pool_give(brought);
+        return;
+    }
     if (client->verdict.class == CLASS_ADMIN) {
         if (brought != NULL)
             server_close(brought, "it only proved who a console user is");

@@ -14,8 +14,10 @@
 #include "gateway/base/log.h"
 #include "gateway/catalog_read.h"
 #include "gateway/client.h"
+#include "gateway/deadlines.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/memory.h"
 #include "gateway/relay.h"
 #include "gateway/requester.h"
 #include "router/pool_budget.h"
@@ -76,6 +78,8 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     worker->thread.now_us = now_us;
     client_sweep(worker, now_us);
+    deadlines_sweep(worker, now_us);
+    memory_sweep(worker);
     pool_sweep(&worker->thread, now_us);
     relay_sweep(&worker->thread, now_us);
     direct_sweep(worker, now_us);
@@ -129,6 +133,7 @@ static void close_down(struct worker *worker)
     ev_check_stop(worker->loop, &worker->turn_start);
     stream_engine_close(&worker->engine);
     generation_release(worker->generation);
+    free(worker->leaks);
     ev_loop_destroy(worker->loop);
 }
 

@@ -15,6 +15,7 @@
 struct fault;
 struct gateway;
 struct generation;
+struct leaks;
 struct listener_options;
 struct requester;
 
@@ -33,10 +34,14 @@ struct worker {
     struct list retries;             /* direct sessions that wait to connect again */
     struct list openings;            /* direct sessions to which PostgreSQL has said nothing yet */
     struct list questions;           /* catalogs being read, see catalog_read */
+    struct leaks *leaks;             /* [w] NULL until there was one */
+    uint64_t idle_looked_us;         /* [w] when client_idle_timeout was looked after */
     struct list cancels;             /* cancel requests being delivered */
     ev_timer sweep;
     ev_check turn_start;
     bool stopping, told_to_stop;     /* [w] */
+    _Atomic int64_t held_bytes;      /* [a] by its connections; see gateway/memory */
+    _Atomic int64_t greediest_bytes; /* [a] by one of them, while memory is scarce */
     _Atomic int load;                /* [a] clients, for dispatching */
     struct letter room;              /* "the budget has room": who waits for it asks again */
     _Atomic bool room_pending;       /* [a] */

@@ -12,6 +12,7 @@
 #include "router/handoff.h"
 #include "router/pool_budget.h"
 #include "router/pool_hosts.h"
+#include "router/pool_wait.h"
 
 /* After PostgreSQL asked for a password that nobody here has, only logins of clients bring servers. */
 enum { NO_PASSWORD_RETRY_US = 10000000 };
@@ -40,15 +41,20 @@ static bool pool_slot_pay(struct pool_shard *shard, uint64_t now_us)
 bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us)
 {
     struct pool *pool = shard->pool;
-    int limit = pool_options(pool)->default_pool_size;
+    int limit = pool_size_now(pool, now_us);
     int open = atomic_load(&pool->open);
 
     if (now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed) ||
         atomic_load_explicit(&pool->paused, memory_order_relaxed))
         return false;
     while (open < limit)
-        if (atomic_compare_exchange_weak(&pool->open, &open, open + 1))
-            return pool_slot_pay(shard, now_us);
+        if (atomic_compare_exchange_weak(&pool->open, &open, open + 1)) {
+            if (!pool_slot_pay(shard, now_us))
+                return false;
+            if (open >= pool_options(pool)->default_pool_size)
+                atomic_fetch_add_explicit(&pool->reserves, 1, memory_order_relaxed);
+            return true;
+        }
     return false;
 }
 
@@ -65,6 +71,7 @@ static void queue_add(struct pool_shard *shard, struct waiter *waiter)
 {
     waiter->since_us = clock_now_us();
     waiter->connecting = NULL;
+    waiter->notified = false;
     list_append(&shard->waiters, &waiter->link);
     atomic_fetch_add(&shard->waiting, 1);
     publish_waiters(shard);

@@ -13,6 +13,7 @@
 #include "router/pool.h"
 #include "router/pool_budget.h"
 #include "router/pool_hosts.h"
+#include "router/pool_wait.h"
 
 void (*pool_catalog_free)(struct pool *pool);
 
@@ -279,8 +280,11 @@ static void sweep_parked(struct pool_shard *shard, const struct pool_options *op
             server_close(server, "server_lifetime");
         else if (!pool_keeps(server))
             server_close(server, "its host no longer serves its route");
-        else if (atomic_load(&shard->pool->open) > options->default_pool_size)
+        else if (atomic_load(&shard->pool->open) > options->default_pool_size + options->reserve_pool_size)
             server_close(server, "the pool was made smaller");
+        else if (atomic_load(&shard->pool->open) > options->default_pool_size &&
+                 now_us > server->parked_us + options->reserve_pool_timeout_us)
+            server_close(server, "the reserve is not needed any more");
         else if (spare && options->server_idle_timeout_us > 0 &&
                  now_us > server->parked_us + options->server_idle_timeout_us)
             server_close(server, "server_idle_timeout");
@@ -394,6 +398,7 @@ void pool_sweep(struct pool_thread *thread, uint64_t now_us)
         connect_sweep(shard, now_us);
         sweep_parked(shard, options, now_us);
         sweep_waiters(shard, options, now_us);
+        pool_notify_waiters(shard, now_us);
         keep_minimum(shard, options, now_us);
         if (shard_idle(shard))
             unlist(shard);

@@ -93,6 +93,7 @@ struct pool {
     struct budget_claim claims[2]; /* [l] for servers of its own; for dedicated ones beyond its size */
     _Atomic uint64_t owes_until_us; /* [a] until then, the next server that becomes free is another pool's */
     _Atomic uint64_t handoffs;   /* [a] */
+    _Atomic uint64_t reserves;   /* [a] servers opened from the reserve */
     struct pool_shard shards[];  /* one a worker */
 };
 

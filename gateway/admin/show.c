@@ -16,6 +16,7 @@
 #include "gateway/client.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/leaks.h"
 #include "gateway/net/tls.h"
 #include "gateway/session/owed.h"
 #include "gateway/version.h"
@@ -149,6 +150,9 @@ static void add_pool(struct rows *rows, struct pool *pool, int shards, uint64_t 
     rows_number(rows, (uint64_t)atomic_load(&pool->pinned));
     rows_number(rows, (uint64_t)atomic_load(&pool->pinned_peak));
     rows_number(rows, (uint64_t)pool_options(pool)->max_pinned);
+    rows_number(rows, (uint64_t)pool_options(pool)->reserve_pool_size);
+    rows_number(rows, atomic_load(&pool->reserves));
+    rows_number(rows, (uint64_t)pool_options(pool)->priority);
     rows_end(rows);
 }
 
