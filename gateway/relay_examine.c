@@ -12,6 +12,7 @@
 #include "gateway/gateway.h"
 #include "gateway/policy.h"
 #include "gateway/relay.h"
+#include "gateway/relay_sequence.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/worker.h"
@@ -53,31 +54,6 @@ static bool dedicate(struct client *client, const struct message *message, enum 
              (unsigned long long)client->id, class_name(class), client->verdict.route->name, why,
              client->listener->name);
     return true;
-}
-
-/* Sequence state of an earlier transaction is on the server of that transaction, if it is free and nobody
- * else changed anything there: then the session stays on it. A session that changed nothing has none: a
- * fresh server says that in PostgreSQL's words. */
-static bool examine_sequence(struct client *client, const struct message *message)
-{
-    struct fault fault;
-
-    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
-    if (client->sequence_server == 0) {
-        client->waiter.want = WANT_FRESH;
-        return true;
-    }
-    if (pool_has_sequence(client->shard, client->sequence_server, client->id)) {
-        client->waiter.only = client->sequence_server;
-        return true;
-    }
-    fault_set(&fault, "55000",
-              "currval and lastval of an earlier transaction are not known any more on a pooled port");
-    fault_hint(
-        &fault,
-        "Ask in the transaction of the nextval, use INSERT ... RETURNING, or a route with "
-        "mode = \"session\". From now on sessions of this pool that write keep their server connection.");
-    return relay_refuse(client, message, &fault);
 }
 
 /* The first statements of a session tell tools from applications; a backup or snapshot function does at any
@@ -133,9 +109,10 @@ bool relay_examine(struct client *client, const struct message *message, const c
     if (!policy_admits(client, message, facts))
         return false;
     if (!again && client->server == NULL && (client->pins & PIN_BIT(DEDICATED)) == 0 &&
-        (facts->suspects & PIN_BIT(SEQUENCE)) != 0 && !examine_sequence(client, message))
-        return false;
+        (facts->suspects & PIN_BIT(SEQUENCE)) != 0)
+        sequence_choose(client);
     client->waiter.sets = facts->suspects == PIN_BIT(SETTING) ? only_set(client, facts, text, length) : NULL;
+    client->waiter.named = facts->asks_settings;
     client->relay.examined = true;
     return true;
 }

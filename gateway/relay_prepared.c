@@ -12,6 +12,7 @@
 #include "gateway/relay_error.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_place.h"
+#include "gateway/relay_sequence.h"
 #include "gateway/policy.h"
 #include "gateway/relay_state.h"
 #include "gateway/session/owed.h"
@@ -193,6 +194,9 @@ static enum step bind_suspect(struct client *client, const struct message *messa
     *refused = !policy_admits(client, message, &facts);
     if (*refused)
         return STEP_TAKEN;
+    step = sequence_before(client, message, &facts, refused);
+    if (step != STEP_TAKEN || *refused)
+        return step;
     step = relay_names_before(client, &facts, text, length, NAMES_BIND);
     if (step != STEP_TAKEN)
         return step;
@@ -381,6 +385,8 @@ enum step relay_execute(struct client *client, const struct message *message)
 
     client->relay.unsynced = true;
     step = forward_owing(client, message, OWED_EXECUTE);
+    if (step == STEP_TAKEN && client->relay.name_reset != NAME_KEPT)
+        relay_barrier(client);
     if (step != STEP_TAKEN || client->names.portal == 0)
         return step;
     reader_init(&reader, message->bytes + FRAME_HEADER_BYTES, message->available - FRAME_HEADER_BYTES);

@@ -67,6 +67,7 @@ struct server_session {
     void (*cancel_told)(void *owner);
     void *cancel_owner;
     uint8_t listens;              /* the ReadyForQuery at hand is gateway/notify's: as in struct owed */
+    bool names_unseen;            /* a function may have removed what was prepared: it is not given back */
     bool said_fatal;              /* PostgreSQL sent FATAL or PANIC: the end of the connection is no news */
     uint64_t cleaning_since_us;   /* a client left in a transaction: ROLLBACK is on its way */
 };
