@@ -15,6 +15,9 @@
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
 
+/* How often a session looks whether its database is still paused. */
+enum { HELD_RETRY_US = 200000 };
+
 static void begin_session(struct direct *direct)
 {
     direct->begun = true;
@@ -103,6 +106,11 @@ void direct_connect(struct direct *direct)
     int fd = -1;
 
     list_remove(&direct->link);
+    if (pools_paused(&client->worker->gateway->pools, client->identity.database)) {
+        direct->retry_at_us = clock_now_us() + HELD_RETRY_US;
+        list_append(&client->worker->retries, &direct->link);
+        return;
+    }
     direct->encryption = (struct encryption){.plain_leg = client->stream.tls != NULL};
     if (upstream_place(direct_upstream(client), direct->attempt, &direct->encryption.place, &fault))
         fd = socket_connect(&direct->encryption.place.address, &fault);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/admin/order.h"
 #include "gateway/auth/lookup.h"
 #include "gateway/auth/offload.h"
 #include "gateway/auth/penalty.h"
@@ -139,6 +140,7 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     struct pool_thread **threads;
 
     server_session_free = session_free;
+    list_init(&gateway->orders);
     gateway->started_us = clock_now_us();
     random_fill(gateway->mock_secret, sizeof gateway->mock_secret);
     gateway->generation = gateway_generation(gateway, snapshot, fault);
@@ -176,6 +178,7 @@ void gateway_close(struct gateway *gateway)
         worker_close(&gateway->workers[i]);
     hubs_close(&gateway->hubs);
     offload_free(gateway->offload);
+    orders_free(gateway);
     free(gateway->workers);
     free(gateway->pools.threads);
     pools_close(&gateway->pools);

@@ -66,6 +66,8 @@ struct gateway {
     _Atomic int usual_secret;        /* [a] enum secret_kind of the last user that was asked by MD5 */
     unsigned char mock_secret[32];   /* [s] makes unknown users look like known ones */
     _Atomic int clients, logins;     /* [a] connected; not yet logged in */
+    _Atomic int consoles;            /* [a] of the clients, those on the console */
+    struct list orders;              /* [main] of the console, under way */
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
     struct counters counters;

@@ -165,6 +165,19 @@ static bool within_limit(struct client *client)
     return false;
 }
 
+static bool is_enabled(struct client *client)
+{
+    const char *database = client->identity.database;
+    struct fault fault;
+
+    if (client->verdict.class == CLASS_ADMIN || !pools_disabled(&client->worker->gateway->pools, database))
+        return true;
+    fault_set(&fault, "55000", "database \"%s\" is not currently accepting connections", database);
+    fault_hint(&fault, "An operator disabled it; ENABLE on the console lets clients in again.");
+    client_refuse(client, &fault);
+    return false;
+}
+
 /* TLS goes end to end: the route is chosen by listener and address alone. */
 static bool classify_unseen(const struct client *client, struct verdict *verdict, struct fault *fault)
 {
@@ -207,7 +220,7 @@ static void route_session(struct client *client, const unsigned char *packet, si
         client_refuse(client, &fault);
         return;
     }
-    if (!within_limit(client))
+    if (!within_limit(client) || !is_enabled(client))
         return;
     log_route(client);
     if (client->verdict.mode != MODE_DIRECT || client->verdict.class == CLASS_ADMIN) {

@@ -94,8 +94,7 @@ static enum step on_query(struct client *client, const struct message *message)
     client->relay.unsynced = false;
     relay_forward(client, message);
     client->relay.barrier = client->relay.barrier || facts.barrier || client->relay.reads_anew ||
-                            client->relay.name_reset != NAME_KEPT ||
-                            (client->listening != NULL && facts.notifies);
+                            client->relay.name_reset != NAME_KEPT || notify_is_alone(client);
     client->relay.reads_anew = false;
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }

@@ -132,6 +132,7 @@ enum step relay_names_before(struct client *client, const struct statement_facts
     if (client->server->session->owed.count > 0) {
         client->relay.reserved = true; /* what was done for this message is not to be undone meanwhile */
         relay_barrier(client); /* only then it is known what is there and whether the transaction failed */
+        client->relay.reserved = client->relay.reserved || when == NAMES_QUERY;
         return STEP_WAIT;
     }
     if (facts->executes && !place_named(client, text, length, when))

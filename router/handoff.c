@@ -106,7 +106,7 @@ bool handoff_owed_elsewhere(struct pool_shard *shard)
 static void close_idle(struct pool_shard *shard)
 {
     list_each(link, following, &shard->states[SERVER_PARKED])
-        server_close(list_entry(link, struct server, link), "its database is wanted without sessions");
+        server_close(list_entry(link, struct server, link), "idle servers of its database are not wanted");
 }
 
 static void look_around(struct letter *letter, void *owner)
@@ -141,6 +141,12 @@ void handoff_close_idle(struct pool *pool)
         atomic_store(&pool->shards[i].close_idle, true);
         nudge(&pool->shards[i]);
     }
+}
+
+void handoff_wake_all(struct pool *pool)
+{
+    for (int i = 0; i < pool->pools->thread_count; i++)
+        nudge(&pool->shards[i]);
 }
 
 bool handoff_ask(struct pool_shard *shard)

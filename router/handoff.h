@@ -21,5 +21,8 @@ bool handoff_ask(struct pool_shard *shard);
 /* Every worker closes the idle servers of this pool. */
 void handoff_close_idle(struct pool *pool);
 
+/* Every worker looks who waits. */
+void handoff_wake_all(struct pool *pool);
+
 /* Wakes the shard whose waiter is the oldest, because a slot is free. */
 void handoff_wake_oldest(struct pool *pool, struct pool_shard *except);

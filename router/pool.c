@@ -32,7 +32,8 @@ bool pool_slot_acquire(struct pool *pool, uint64_t now_us)
     int limit = pool_options(pool)->default_pool_size;
     int open = atomic_load(&pool->open);
 
-    if (now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed))
+    if (now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed) ||
+        atomic_load_explicit(&pool->paused, memory_order_relaxed))
         return false;
     while (open < limit)
         if (atomic_compare_exchange_weak(&pool->open, &open, open + 1))
@@ -223,7 +224,7 @@ static bool serve_one(struct pool_shard *shard, struct waiter *waiter, int *on_t
     if (waiter->connecting != NULL)
         return true;
     if (waiter->want == WANT_FRESH && waiter->uncounted) {
-        if (now_us >= atomic_load(&shard->pool->retry_at_us))
+        if (now_us >= atomic_load(&shard->pool->retry_at_us) && !atomic_load(&shard->pool->paused))
             open_for(shard, waiter, false);
         return true;
     }
@@ -241,7 +242,7 @@ static bool serve_one(struct pool_shard *shard, struct waiter *waiter, int *on_t
     if (waiter->want != WANT_SLOT && now_us < atomic_load(&shard->pool->own_login_at_us))
         return true; /* a login that a client brings may still serve those behind */
     if (!pool_slot_acquire(shard->pool, now_us)) {
-        if (now_us < atomic_load(&shard->pool->retry_at_us))
+        if (now_us < atomic_load(&shard->pool->retry_at_us) || atomic_load(&shard->pool->paused))
             return false;
         if ((waiter->want != WANT_SLOT && atomic_load(&shard->pool->no_password)) ||
             !slot_by_eviction(shard)) {
@@ -295,6 +296,15 @@ struct server *pool_take(struct pool_shard *shard, struct waiter *waiter)
     return NULL;
 }
 
+/* An operator said so. */
+static bool is_unwanted(const struct server *server)
+{
+    const struct pool *pool = server->shard->pool;
+
+    return atomic_load_explicit(&pool->paused, memory_order_relaxed) ||
+           server->opened_us < atomic_load_explicit(&pool->renewed_us, memory_order_relaxed);
+}
+
 void pool_give(struct server *server)
 {
     struct pool_shard *shard = server->shard;
@@ -305,6 +315,10 @@ void pool_give(struct server *server)
     server->parked_us = shard->thread->now_us;
     if (server->state != SERVER_PARKED)
         server_enter(server, SERVER_PARKED);
+    if (is_unwanted(server)) {
+        server_close(server, "RECONNECT or PAUSE");
+        return;
+    }
     if (atomic_load(&shard->pool->waiting) == 0) {
         if (shard->thread->now_us < atomic_load_explicit(&shard->pool->spares_at_us, memory_order_relaxed))
             server_close(server, "its database is wanted without sessions");

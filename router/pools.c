@@ -26,6 +26,7 @@ void pools_close(struct pools *pools)
 {
     CHECK(pools->table.count == 0);
     table_free(&pools->table);
+    pools_holds_free(pools);
     pthread_mutex_destroy(&pools->lock);
 }
 
@@ -140,6 +141,8 @@ struct pool *pools_get(struct pools *pools, const char *database, const char *us
     pool = pools_find(pools, hash, database, user, route->name, upstream);
     if (pool == NULL) {
         pool = pool_new(pools, database, user, route, upstream);
+        if (pool != NULL)
+            pool_inherit_hold(pool);
         if (pool != NULL && !table_add(&pools->table, &pool->link, hash)) {
             pool_free(pool);
             pool = NULL;
@@ -285,6 +288,12 @@ static void explain_wait(struct pool *pool, const struct pool_options *options, 
                   "query_wait_timeout: no server connection could be opened within %llu ms: %.300s", limit_ms,
                   cause.message);
         fault_hint(fault, "Is PostgreSQL running there, and does it let this user in?");
+        return;
+    }
+    if (atomic_load(&pool->paused)) {
+        fault_set(fault, "57P03", "query_wait_timeout: the database is paused, and was for %llu ms",
+                  limit_ms);
+        fault_hint(fault, "An operator paused it; RESUME on the console lets it go on.");
         return;
     }
     fault_set(fault, "53300", "query_wait_timeout: no server connection became free within %llu ms",

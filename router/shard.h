@@ -14,6 +14,7 @@
 #include "gateway/base/fault.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/net/stream.h"
+#include "router/pools_hold.h"
 #include "router/profile.h"
 #include "router/server.h"
 #include "router/waiter.h"
@@ -83,6 +84,8 @@ struct pool {
     _Atomic uint64_t retry_at_us; /* [a] no new connection before this after a failure */
     _Atomic uint64_t spares_at_us; /* [a] no spare server before this: its database may be on its way out */
     _Atomic uint64_t own_login_at_us; /* [a] ... nor a login of our own before this: there is no password */
+    _Atomic bool paused; /* [a] by an operator: nobody gets a server, those that come free are closed */
+    _Atomic uint64_t renewed_us; /* [a] servers opened before this are closed when they come free */
     _Atomic bool no_password;    /* [a] only clients' logins bring servers: none is given up for another */
     _Atomic uint64_t handoffs;   /* [a] */
     struct pool_shard shards[];  /* one a worker */
@@ -105,5 +108,8 @@ struct pools {
     struct pool_thread **threads;
     int thread_count;
     _Atomic uint64_t next_server_id;
+    struct hold *holds;     /* [l] what operators said of databases */
+    bool all_paused;        /* [l] */
+    _Atomic bool held;      /* [a] any of these was ever used */
     _Atomic uint64_t epoch; /* [a] changes with the defaults of new sessions (ALTER ROLE, ALTER DATABASE) */
 };

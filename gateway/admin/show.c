@@ -10,6 +10,7 @@
 #include "conf/options.h"
 #include "conf/pins.h"
 #include "gateway/admin/rows.h"
+#include "gateway/admin/verbs.h"
 #include "gateway/admin/show_state.h"
 #include "gateway/base/clock.h"
 #include "gateway/client.h"
@@ -300,14 +301,12 @@ static void show_help(struct worker *worker, struct rows *rows)
         rows_text(rows, show_at(i)->sentence);
         rows_end(rows);
     }
-    rows_begin(rows);
-    rows_text(rows, "RELOAD");
-    rows_text(rows, "read the configuration file again; all of it is taken, or nothing (admin_users)");
-    rows_end(rows);
-    rows_begin(rows);
-    rows_text(rows, "SHUTDOWN");
-    rows_text(rows, "end when running transactions and direct sessions are over (admin_users)");
-    rows_end(rows);
+    for (size_t i = 0; verb_at(i) != NULL; i++) {
+        rows_begin(rows);
+        rows_text(rows, verb_at(i)->name);
+        rows_text(rows, verb_at(i)->sentence);
+        rows_end(rows);
+    }
 }
 
 static const struct show shows[] = {
