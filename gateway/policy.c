@@ -120,13 +120,14 @@ static void send_stand_in(struct client *client, const struct message *message, 
 
     builder_init(&builder, bytes, sizeof bytes);
     if (message->frame.type == 'Q') {
-        client->unnamed.known = false;
+        unnamed_forget(&client->unnamed);
         server->session->unnamed_of = 0;
         client->relay.unsynced = false;
         write_query(&builder, text);
     } else {
         owed.kind = OWED_PARSE;
         owed.prepares = message->frame.type == 'P' && message->bytes[FRAME_HEADER_BYTES] == '\0';
+        owed.number = client->unnamed.number;
         client->relay.unsynced = true;
         builder_begin(&builder, 'P');
         builder_string(&builder, owed.prepares ? "" : "pgsluice refuses");

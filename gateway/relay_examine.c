@@ -12,9 +12,11 @@
 #include "gateway/gateway.h"
 #include "gateway/policy.h"
 #include "gateway/relay.h"
+#include "gateway/relay_names.h"
 #include "gateway/relay_sequence.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
+#include "gateway/wire/fields.h"
 #include "gateway/worker.h"
 
 bool relay_refuse(struct client *client, const struct message *message, const struct fault *fault)
@@ -115,4 +117,51 @@ bool relay_examine(struct client *client, const struct message *message, const c
     client->waiter.named = facts->asks_settings;
     client->relay.examined = true;
     return true;
+}
+
+/* What stands at the parameter's place is the name of the setting, when it can be read. */
+static void name_setting(struct statement_facts *facts, const struct bind_fields *bind)
+{
+    struct bind_parameter parameter;
+    char *name = facts->settings.names[facts->settings.count % STATEMENT_SETTINGS];
+
+    if (fields_bind_parameter(bind, facts->setting_parameter, &parameter) && parameter.is_null)
+        return; /* set_config refuses that */
+    if (parameter.bytes == NULL || !parameter.is_text || parameter.length >= SETTING_NAME_BYTES ||
+        memchr(parameter.bytes, '\0', parameter.length) != NULL ||
+        facts->settings.count == STATEMENT_SETTINGS) {
+        facts->settings_all = true;
+        facts->suspects |= PIN_BIT(UNKNOWN_SETTING);
+        return;
+    }
+    for (size_t i = 0; i < parameter.length; i++) {
+        unsigned char c = parameter.bytes[i];
+
+        name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    name[parameter.length] = '\0';
+    facts->settings.count++;
+}
+
+enum step relay_examine_bound(struct client *client, const struct message *message,
+                              const struct bind_fields *bind, const struct statement_facts *kept,
+                              const char *text, bool *refused)
+{
+    struct statement_facts facts = *kept;
+    size_t length = strlen(text);
+    enum step step;
+
+    *refused = !policy_admits(client, message, &facts);
+    if (*refused)
+        return STEP_TAKEN;
+    step = sequence_before(client, message, &facts, refused);
+    if (step != STEP_TAKEN || *refused)
+        return step;
+    step = relay_names_before(client, &facts, text, length, NAMES_BIND);
+    if (step != STEP_TAKEN)
+        return step;
+    relay_names_bound(client, bind->portal, &facts);
+    if (facts.setting_parameter != 0)
+        name_setting(&facts, bind);
+    return state_suspect(client, &facts, text, length) ? STEP_TAKEN : STEP_ENDED;
 }

@@ -313,13 +313,22 @@ static void undo_shared(struct server *server, const struct owed *owed)
         server->retire = true;
 }
 
+/* PostgreSQL forgets the unnamed statement in front of a Parse that fails, and keeps it when it skips one. */
 static void undo_unnamed(struct server *server, const struct owed *owed)
 {
+    struct server_session *session = server->session;
     struct client *client = server->client;
+    bool of_client = owed->prepares || owed->evicts;
 
-    server->session->unnamed_of = (uint64_t)UNNAMED_UNKNOWN;
-    if (client == NULL || !(owed->prepares || owed->evicts))
+    if (client != NULL && of_client && owed->number != client->unnamed.number)
+        return; /* what was sent later counts */
+    session->unnamed_of = (uint64_t)UNNAMED_UNKNOWN;
+    if (client == NULL || !of_client)
         return;
+    if (owed->before != 0 && owed != owed_head(&session->owed)) {
+        unnamed_return(session, &client->unnamed, owed->before);
+        return;
+    }
     unnamed_forget(&client->unnamed);
     client->unnamed.known = owed->evicts;
 }
