@@ -64,6 +64,7 @@ void relay_link(struct client *client, struct server *server)
     client->waiter.sets = NULL;
     if (server->session != NULL)
         server->session->late = NULL;
+    client->waiter.named = false;
     if (client->welcome != atomic_load_explicit(&client->profile->welcome, memory_order_relaxed))
         welcome_renew(client);
     client_enter(client, CLIENT_ACTIVE);
@@ -174,10 +175,25 @@ static enum step leave_former_host(struct client *client)
     return STEP_ENDED;
 }
 
+/* A server with the session's own name is needed, and this one will be given back as soon as PostgreSQL said
+ * what the session left in it. */
+static bool is_about_to_leave(const struct client *client)
+{
+    const struct server *server = client->server;
+
+    return client->waiter.named && strcmp(server->startup_name, client->identity.startup_name) != 0 &&
+           server->status == 'I' && client->pins == 0 && !client->relay.unsynced &&
+           server->session->owed.count > 0;
+}
+
 enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
+    if (client->server != NULL && is_about_to_leave(client)) {
+        relay_barrier(client);
+        return STEP_WAIT;
+    }
     if (client->server != NULL) {
         enum step step = leave_former_host(client);
 
@@ -192,7 +208,7 @@ enum step relay_need_server(struct client *client)
     client->waiter.owner = client->id;
     client->waiter.marks = client->marked;
     client->waiter.epoch = client->epoch;
-    client->waiter.application_name = client->identity.application_name;
+    client->waiter.startup_name = client->identity.startup_name;
     client_enter(client, CLIENT_WAITING);
     server = take_last(client);
     if (server == NULL)
@@ -258,7 +274,7 @@ static void release(struct client *client)
     server->client = NULL;
     policy_unpinned(client);
     client_enter(client, CLIENT_IDLE);
-    if (server->retire || server->dedicated)
+    if (server->retire || server->dedicated || server->session->names_unseen)
         server_close(server, "it served a session that may have left traces");
     else
         pool_give(server);
@@ -289,6 +305,8 @@ void relay_settle(struct server *server)
     }
     if (client->relay.barrier && server->session->owed.count == 0) {
         client->relay.barrier = false;
+        if (!replay_reset_name(client))
+            return;
         stream_resume(&client->stream);
     }
     if (is_clean(server) && is_between(client) && relay_names_back(client) && notify_settled(client) &&
@@ -303,7 +321,7 @@ void relay_let_go(struct client *client)
     bool within = client->relay.passing > 0 || client->relay.copying || client->relay.unsynced ||
                   notify_keeps(client) || state_is_open(client);
 
-    if (session != NULL && session->materials.count > 0)
+    if (session != NULL && (session->materials.count > 0 || session->names_unseen))
         server->retire = true;
     client->server = NULL;
     server->client = NULL;

@@ -10,7 +10,7 @@
 struct fault;
 
 /* A clean server at once, or NULL: then the waiter is in the queue and hears by granted or failed. The
- * caller fills in want, profile, application_name and the two functions. */
+ * caller fills in want, profile, startup_name and the two functions. */
 struct server *pool_take(struct pool_shard *shard, struct waiter *waiter);
 
 /* The idle server of this shard that suits best, or NULL; it stays idle. */
