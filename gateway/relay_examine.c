@@ -55,20 +55,32 @@ static bool dedicate(struct client *client, const struct message *message, enum 
     return true;
 }
 
+/* Whether currval or lastval is called for certain: not where a table that is used, or one that is only made,
+ * has it in a default that may go unused. */
+static bool asks_itself(const struct client *client, const char *text, size_t length)
+{
+    struct statement_facts own;
+
+    statement_classify(text, length, !client->relay.plain_backslashes, NULL, &own);
+    return (own.suspects & PIN_BIT(SEQUENCE)) != 0 && !own.routines_change;
+}
+
 /* Sequence state of an earlier transaction is on the server of that transaction, if it is free and nobody
  * else changed anything there: then the session stays on it. A session that changed nothing has none: a
- * fresh server says that in PostgreSQL's words. */
-static bool examine_sequence(struct client *client, const struct message *message)
+ * fresh server says that in PostgreSQL's words, if it is asked at all. */
+static bool examine_sequence(struct client *client, const struct message *message, const char *text,
+                             size_t length)
 {
     struct fault fault;
 
     atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
-    if (client->sequence_server == 0) {
-        client->waiter.want = WANT_FRESH;
+    if (client->sequence_server != 0 &&
+        pool_has_sequence(client->shard, client->sequence_server, client->id)) {
+        client->waiter.only = client->sequence_server;
         return true;
     }
-    if (pool_has_sequence(client->shard, client->sequence_server, client->id)) {
-        client->waiter.only = client->sequence_server;
+    if (client->sequence_server == 0 || !asks_itself(client, text, length)) {
+        client->waiter.want = WANT_FRESH;
         return true;
     }
     fault_set(&fault, "55000",
@@ -133,7 +145,7 @@ bool relay_examine(struct client *client, const struct message *message, const c
     if (!policy_admits(client, message, facts))
         return false;
     if (!again && client->server == NULL && (client->pins & PIN_BIT(DEDICATED)) == 0 &&
-        (facts->suspects & PIN_BIT(SEQUENCE)) != 0 && !examine_sequence(client, message))
+        (facts->suspects & PIN_BIT(SEQUENCE)) != 0 && !examine_sequence(client, message, text, length))
         return false;
     client->waiter.sets = facts->suspects == PIN_BIT(SETTING) ? only_set(client, facts, text, length) : NULL;
     client->relay.examined = true;
