@@ -78,8 +78,8 @@ static void on_granted(struct waiter *waiter, struct server *server)
 {
     struct client *client = list_entry(waiter, struct client, waiter);
 
-    client->relay.dedicated =
-        waiter->want == WANT_FRESH && client->names.table.count == 0 && !client->unnamed.known;
+    client->relay.dedicated = waiter->want == WANT_FRESH && (client->pins & PIN_BIT(DEDICATED)) != 0 &&
+                              client->names.table.count == 0 && !client->unnamed.known;
     waiter->want = WANT_POOLED;
     relay_link(client, server);
     stream_resume(&client->stream);
