@@ -64,14 +64,16 @@ void login_abandon(struct client *client)
 
 static bool remember_identity(struct client *client, const struct startup *startup)
 {
-    const char *application_name = startup->application_name == NULL ? "" : startup->application_name;
+    char application_name[STARTUP_NAME_BYTES];
+    struct fault notice;
     size_t user = strlen(startup->user) + 1, database = strlen(startup->database) + 1;
-    char *memory = malloc(user + database + strlen(application_name) + 1);
+    char *memory = malloc(user + database + sizeof application_name);
 
     if (memory == NULL)
         return false;
     client->identity.user = strcpy(memory, startup->user);
     client->identity.database = strcpy(memory + user, startup->database);
+    startup_clean_name(startup->application_name, application_name, &notice);
     client->identity.startup_name = strcpy(memory + user + database, application_name);
     client->identity.application_name = client->identity.startup_name;
     return true;

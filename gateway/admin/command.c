@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
- * command - one command of the console: which it is, and who may give it. Drivers wrap what they are given into
- * transactions and take back what they prepared: these words are understood, too, though nothing here needs them. */
+ * command - one command of the console: which it is, and who may give it. Drivers wrap what they are given
+ * into transactions and take back what they prepared: these words are understood, too, though nothing here
+ * needs them. */
 #include "gateway/admin/command.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * extended - the console's extended protocol: several statements and portals by name, results in text or binary, rows
- * in parts. */
+ * extended - the console's extended protocol: several statements and portals by name, results in text or
+ * binary, rows in parts. */
 #pragma once
 
 #include <stddef.h>

@@ -95,7 +95,8 @@ bool held_bind(struct held *portal, const struct bind_fields *bind, struct fault
     (void)reader_bytes(&reader, (size_t)codes * 2);
     parameters = reader_u16(&reader);
     if (!reader.bad && parameters > 0)
-        return fault_set(fault, "08P01", "bind message supplies %u parameters, but the console's commands have none",
+        return fault_set(fault, "08P01",
+                         "bind message supplies %u parameters, but the console's commands have none",
                          parameters);
     if (read_formats(portal, &reader))
         return true;

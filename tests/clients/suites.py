@@ -53,23 +53,36 @@ def side(name, cluster):
         gateway.close()
 
 
-def one_run(suite, cluster, name, only=None):
+def pins(gateway):
+    """{reason: how often a session began to be pinned for it}, and how many transactions there were."""
+    found = collections.Counter()
+    for row in gateway.console("SHOW PIN_STATS"):
+        found[row["reason"]] += row["total_pin_count"]
+    return dict(found) | {"transactions": sum(row["total_xact_count"] for row in gateway.console("SHOW STATS"))}
+
+
+def one_run(suite, cluster, name, only=None, counted=None):
+    """{test: (outcome, reason)}; `counted` is given the pins of a pooled run."""
     prepare(suite, cluster)
     report = BUILT / "reports" / f"{suite.name}.{name}"
     with side(name, cluster) as (port, around), surrounded(around, user="postgres", database=suite.databases[0]):
-        return run(suite, Place("127.0.0.1", port, "postgres"), report, only)
+        found = run(suite, Place("127.0.0.1", port, "postgres"), report, only)
+        if counted is not None and name == "pooled":
+            counted.update(pins(around))
+        return found
 
 
 def compare(suite, cluster):
     """Both runs of a suite, and of what differs again; what is written to NAME.json."""
-    found = {name: one_run(suite, cluster, name) for name in SIDES}
+    counted = {}
+    found = {name: one_run(suite, cluster, name, counted=counted) for name in SIDES}
     suspects = missed(found["direct"], found["pooled"])
     failures = collections.Counter()
     for _ in range(AGAIN if suspects else 0):
         again = {name: one_run(suite, cluster, name, suspects) for name in SIDES}
         failures.update(missed(again["direct"], again["pooled"]))
     reasons = {name: found["pooled"].get(name, ("missing", "the suite ended before it"))[1] for name in suspects}
-    return found | {"failed": {name: reasons[name] for name in suspects if failures[name]},
+    return found | {"pins": counted, "failed": {name: reasons[name] for name in suspects if failures[name]},
                     "unsteady": {name: reasons[name] for name in suspects if not failures[name]}}
 
 
@@ -81,6 +94,7 @@ def show(name, result):
     """The suite's line of the table, and what differs under it."""
     print(f"{name:16} {passes(result['direct']):7} {passes(result['pooled']):7} {len(result['failed']):7}"
           f" {len(result['unsteady']):9}", flush=True)
+    print("    pins: " + ", ".join(f"{reason} {count}" for reason, count in result["pins"].items()), flush=True)
     for kind in ("failed", "unsteady"):
         for test, reason in result[kind].items():
             last = (reason.strip().splitlines() or ["no reason was given"])[-1]
