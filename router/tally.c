@@ -15,8 +15,6 @@ static bool is_of(const struct tally *tally, const struct pool *pool)
 
 static struct tally *tally_find(const struct pools *pools, const struct pool *pool)
 {
-    if (pools->tallies.count == 0)
-        return NULL;
     for (struct table_link *link = table_find(&pools->tallies, pool->link.hash); link != NULL;
          link = table_next(link))
         if (is_of(table_entry(link, struct tally, link), pool))
@@ -86,8 +84,6 @@ static struct tally tally_now(const struct pools *pools, const struct tally *kep
 {
     struct tally sum = *kept;
 
-    if (pools->table.count == 0)
-        return sum;
     for (struct table_link *link = table_find(&pools->table, kept->link.hash); link != NULL;
          link = table_next(link))
         if (is_of(kept, table_entry(link, struct pool, link)))
