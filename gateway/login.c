@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/admin/console.h"
+#include "gateway/admission.h"
 #include "gateway/authenticate.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/fault.h"
@@ -29,7 +30,6 @@ enum { ANSWER_MAX_BYTES = 65535, SECRET_BYTES_3_0 = 4 };
 
 void login_begin(struct client *client)
 {
-    struct gateway *gateway = client->worker->gateway;
     const struct snapshot *snapshot = client->generation->snapshot;
 
     client->login = calloc(1, sizeof *client->login);
@@ -39,10 +39,7 @@ void login_begin(struct client *client)
     }
     ev_init(&client->login->held, NULL);
     client->login->auth_type = snapshot->auth.type;
-    if (atomic_load(&gateway->logins) > snapshot->max_login_conn) {
-        atomic_fetch_add(&gateway->counters.clients_refused, 1);
-        client_close(client, REASON_LOGIN_LIMIT, NULL);
-    }
+    (void)admission_arrives(client);
 }
 
 void login_abandon(struct client *client)
@@ -144,15 +141,16 @@ static bool find_pool(struct client *client)
     return false;
 }
 
-static bool within_limit(struct client *client)
+static bool is_enabled(struct client *client)
 {
-    struct gateway *gateway = client->worker->gateway;
+    const char *database = client->identity.database;
+    struct fault fault;
 
-    if (atomic_load(&gateway->clients) <= client->generation->snapshot->max_client_conn ||
-        client->verdict.class == CLASS_ADMIN)
+    if (client->verdict.class == CLASS_ADMIN || !pools_disabled(&client->worker->gateway->pools, database))
         return true;
-    atomic_fetch_add(&gateway->counters.clients_refused, 1);
-    client_close(client, REASON_CLIENT_LIMIT, NULL);
+    fault_set(&fault, "55000", "database \"%s\" is not currently accepting connections", database);
+    fault_hint(&fault, "An operator disabled it; ENABLE on the console lets clients in again.");
+    client_refuse(client, &fault);
     return false;
 }
 
@@ -176,7 +174,7 @@ static void pass_through(struct client *client, const unsigned char *bytes, size
         client_close(client, REASON_MEMORY, NULL);
     } else if (!classify_unseen(client, &client->verdict, &fault)) {
         client_refuse(client, &fault);
-    } else if (within_limit(client)) {
+    } else if (admission_begins(client)) {
         log_route(client);
         direct_pass_on(client, bytes, length);
     }
@@ -198,7 +196,7 @@ static void route_session(struct client *client, const unsigned char *packet, si
         client_refuse(client, &fault);
         return;
     }
-    if (!within_limit(client))
+    if (!is_enabled(client) || !admission_begins(client))
         return;
     log_route(client);
     if (client->verdict.mode != MODE_DIRECT || client->verdict.class == CLASS_ADMIN) {
@@ -222,8 +220,8 @@ static bool unseen_target(const struct client *client, struct cancel_target *tar
     struct fault fault;
 
     if (client->listener->tls != LISTENER_PASSES_THROUGH || !classify_unseen(client, &verdict, &fault) ||
-        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), 0, &place,
-                        &fault))
+        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), NULL, 0,
+                        &place, &fault))
         return false;
     *target = (struct cancel_target){.direct = true, .backend = place.address};
     return true;

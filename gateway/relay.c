@@ -3,6 +3,7 @@
  * ReadyForQuery `I`, with nothing owed in either direction; in doubt it is closed. */
 #include "gateway/relay.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "gateway/session/owed.h"
 #include "gateway/welcome.h"
 #include "gateway/worker.h"
+#include "router/pool_hosts.h"
 
 /* How long a ROLLBACK for a client that left may take. */
 enum { CLEANING_LIMIT_US = 10000000 };
@@ -47,6 +49,7 @@ static void take_out_of_pool(struct server *server)
     server->dedicated = true;
     atomic_fetch_sub(&server->shard->pool->open, 1);
     atomic_fetch_add(&server->shard->pool->uncounted, 1);
+    budget_move(&server->slot, SHARE_DIRECT);
     pool_slot_free(server->shard);
 }
 
@@ -59,6 +62,8 @@ void relay_link(struct client *client, struct server *server)
     server->client = client;
     server->stream.events = &relay_server_events;
     client->waiter.sets = NULL;
+    if (server->session != NULL)
+        server->session->late = NULL;
     if (client->welcome != atomic_load_explicit(&client->profile->welcome, memory_order_relaxed))
         welcome_renew(client);
     client_enter(client, CLIENT_ACTIVE);
@@ -124,6 +129,18 @@ static void on_failed(struct waiter *waiter, const struct fault *fault, const vo
     stream_resume(&client->stream);
 }
 
+static void on_queued(struct waiter *waiter, uint64_t waited_us)
+{
+    struct client *client = list_entry(waiter, struct client, waiter);
+    struct fault fault;
+
+    fault_set(&fault, "00000", "query_wait_notify: no server connection is free; waiting for %llu ms so far",
+              (unsigned long long)(waited_us / 1000));
+    fault_hint(&fault, "The query is executed as soon as one is, or refused after query_wait_timeout.");
+    atomic_fetch_add_explicit(&client->worker->gateway->counters.waits_notified, 1, memory_order_relaxed);
+    reply_notice(client, &fault);
+}
+
 /* currval and lastval of an earlier transaction are on the server that it used, as long as nobody else
  * changed anything there. */
 static struct server *take_last(struct client *client)
@@ -137,14 +154,39 @@ static struct server *take_last(struct client *client)
     return server;
 }
 
+/* A new transaction must not begin on a host that has lost its role. What PostgreSQL still says to questions
+ * of ours is waited for; whoever cannot leave the server loses the session with it. */
+static enum step leave_former_host(struct client *client)
+{
+    struct server *server = client->server;
+
+    if (server->status != 'I' || client->relay.unsynced || client->relay.copying || client->relay.reserved ||
+        pool_keeps(server))
+        return STEP_TAKEN;
+    if (server->session->owed.count > 0) {
+        relay_barrier(client);
+        return STEP_WAIT;
+    }
+    relay_settle(server);
+    if (client->server == NULL)
+        return STEP_TAKEN;
+    relay_server_lost(server, "its host no longer serves this route");
+    return STEP_ENDED;
+}
+
 enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
-    if (client->server != NULL)
-        return STEP_TAKEN;
+    if (client->server != NULL) {
+        enum step step = leave_former_host(client);
+
+        if (client->server != NULL || step != STEP_TAKEN)
+            return step;
+    }
     client->waiter.granted = on_granted;
     client->waiter.failed = on_failed;
+    client->waiter.queued = on_queued;
     client->waiter.profile = client->profile;
     client->waiter.settings = client->settings;
     client->waiter.owner = client->id;
@@ -315,6 +357,12 @@ void relay_sweep(struct pool_thread *thread, uint64_t now_us)
     list_each(link, following, &thread->shards) {
         struct pool_shard *shard = list_entry(link, struct pool_shard, in_thread);
 
+        list_each(entry, after, &shard->states[SERVER_LISTENING]) {
+            struct stream *stream = &list_entry(entry, struct server, link)->stream;
+
+            if (!pool_keeps(list_entry(entry, struct server, link)))
+                stream->events->ended(stream, ECONNRESET);
+        }
         list_each(entry, after, &shard->states[SERVER_ACTIVE]) {
             struct server *server = list_entry(entry, struct server, link);
 

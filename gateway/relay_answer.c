@@ -245,7 +245,7 @@ static enum fate on_parameter(struct server *server, const unsigned char *body, 
     if (!fields_parameter_status(body, size, &name, &value))
         return FATE_BROKEN;
     if (strcmp(name, "client_encoding") == 0 && client != NULL && !ours)
-        client->relay.other_encoding = true;
+        client->relay.other_encoding = !notify_is_in(client, value);
     if (strcmp(name, "application_name") == 0)
         snprintf(server->application_name, sizeof server->application_name, "%s", value);
     if (ours)

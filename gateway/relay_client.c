@@ -84,12 +84,13 @@ static enum step on_query(struct client *client, const struct message *message)
     if (!state_suspect(client, &facts, text, length))
         return STEP_ENDED;
     count_query(client);
+    last_statement_note(&client->server->session->last, text, length);
     unnamed_forget(&client->unnamed);
     client->server->session->unnamed_of = client->relay.unsynced ? (uint64_t)UNNAMED_UNKNOWN : 0;
     client->relay.unsynced = false;
     relay_forward(client, message);
-    client->relay.barrier = client->relay.barrier || facts.barrier || client->relay.reads_anew ||
-                            (client->listening != NULL && facts.notifies);
+    client->relay.barrier =
+        client->relay.barrier || facts.barrier || client->relay.reads_anew || notify_is_alone(client);
     client->relay.reads_anew = false;
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -126,6 +127,7 @@ static enum step on_parse(struct client *client, const struct message *message)
     if (client->listening != NULL && notify_before(client, &facts, &step))
         return step;
     note_size(client, message, &facts);
+    last_statement_note(&client->server->session->last, parse.query, parse.query_length);
     step = relay_parse(client, message, &facts);
     client->relay.examined = step == STEP_WAIT;
     return step;

@@ -131,6 +131,7 @@ enum step relay_names_before(struct client *client, const struct statement_facts
         return STEP_TAKEN;
     if (client->server->session->owed.count > 0) {
         relay_barrier(client); /* only then it is known what is there and whether the transaction failed */
+        client->relay.reserved = client->relay.reserved || when == NAMES_QUERY;
         return STEP_WAIT;
     }
     if (facts->executes && !place_named(client, text, length, when))

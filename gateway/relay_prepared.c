@@ -289,6 +289,8 @@ enum step relay_bind(struct client *client, const struct message *message)
     if (!look_again(client, name->statement->bytes, name->statement->query_bytes - 1, &name->facts,
                     &name->version))
         return STEP_ENDED;
+    last_statement_note(&client->server->session->last, name->statement->bytes,
+                        name->statement->query_bytes - 1);
     if (name->facts != NULL) {
         step = bind_suspect(client, message, &bind, name->facts, name->statement->bytes, &refused);
         if (step != STEP_TAKEN || refused)

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "gateway/admin/console.h"
+#include "gateway/admission.h"
 #include "gateway/base/fault.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
@@ -181,6 +182,11 @@ void welcome_begin(struct client *client, struct server *brought)
 {
     bool session = client->verdict.mode == MODE_SESSION;
 
+    if (!admission_enters(client)) {
+        if (brought != NULL)
+            pool_give(brought);
+        return;
+    }
     if (client->verdict.class == CLASS_ADMIN) {
         if (brought != NULL)
             server_close(brought, "it only proved who a console user is");

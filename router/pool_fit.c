@@ -2,6 +2,7 @@
  * pool_fit - which of the idle servers of a worker suits a session: never one that bears another's traces. */
 #include "gateway/base/clock.h"
 #include "router/pool.h"
+#include "router/pool_hosts.h"
 
 /* What came to an idle server since the loop last looked would be taken for an answer: such a server is not
  * used. */
@@ -18,7 +19,7 @@ static bool may_use(const struct server *server, const struct waiter *waiter)
     return server->profile == waiter->profile &&
            (server->marked_for == 0 || server->marked_for == waiter->owner) &&
            server->epoch >= waiter->epoch &&
-           settings_cover(waiter->settings, server->customs, waiter->sets);
+           settings_cover(waiter->settings, server->customs, waiter->sets) && pool_keeps(server);
 }
 
 enum { BEST = 3 }; /* of servers that bear no traces; those that bear the session's own come first */

@@ -8,11 +8,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gateway/admin/order.h"
 #include "gateway/admin/show.h"
 #include "gateway/admin/tour.h"
 #include "gateway/base/fault.h"
+#include "gateway/admin/verbs.h"
 #include "gateway/client.h"
-#include "gateway/serve.h"
 
 void command_tidy(const char *text, size_t length, char command[CONSOLE_COMMAND_BYTES])
 {
@@ -38,16 +39,6 @@ void command_tidy(const char *text, size_t length, char command[CONSOLE_COMMAND_
 const struct show *command_show(const char *command)
 {
     return strncasecmp(command, "SHOW ", 5) == 0 ? show_find(command + 5) : NULL;
-}
-
-static const struct verb *verb_find(const char *name)
-{
-    static const struct verb verbs[] = {{"RELOAD", serve_reload}, {"SHUTDOWN", serve_shutdown}};
-
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcasecmp(verbs[i].name, name) == 0)
-            return &verbs[i];
-    return NULL;
 }
 
 /* Commands around a transaction block, and its state afterwards. */
@@ -105,23 +96,30 @@ static void run_deallocate(struct client *client, const char *name)
     tour_done(client, "DEALLOCATE");
 }
 
-static void run_verb(struct client *client, const struct verb *verb)
+/* False: the command is no verb. */
+static bool run_verb(struct client *client, const char *command)
 {
+    struct order_words words;
+    bool understood = false;
     struct fault fault;
+    const struct verb *verb = verb_read(command, &words, &understood, &fault);
 
-    if (client->console->admin) {
-        tour_verb(client, verb);
-        return;
+    if (verb == NULL)
+        return false;
+    if (client->console->admin && understood) {
+        order_give(client, verb, &words);
+        return true;
     }
-    fault_set(&fault, "42501", "the command \"%s\" is for admin_users", verb->name);
+    if (!client->console->admin)
+        fault_set(&fault, "42501", "the command \"%s\" is for admin_users", verb->name);
     tour_fail(client, &fault);
+    return true;
 }
 
 void command_run(struct client *client, const char *command)
 {
     const struct block_word *word = block_word_find(command);
     const struct show *show = command_show(command);
-    const struct verb *verb = verb_find(command);
     struct fault fault;
 
     if (client->console->status == 'E' && (word == NULL || word->status != 'I')) {
@@ -132,11 +130,9 @@ void command_run(struct client *client, const char *command)
         run_block_word(client, word);
     } else if (show != NULL) {
         tour_show(client, show);
-    } else if (verb != NULL) {
-        run_verb(client, verb);
     } else if (strncasecmp(command, "DEALLOCATE ", 11) == 0) {
         run_deallocate(client, command + 11);
-    } else {
+    } else if (!run_verb(client, command)) {
         fault_set(&fault, "42601", "invalid command \"%.80s\"", command);
         fault_hint(&fault, "SHOW HELP lists the commands of this console.");
         tour_fail(client, &fault);

@@ -159,6 +159,7 @@ void console_begin(struct client *client)
     client_make_key(client, 0, 4);
     login_abandon(client);
     client_enter(client, CLIENT_CONSOLE);
+    atomic_fetch_add(&client->worker->gateway->consoles, 1);
     client->stream.events = &console_events;
     atomic_fetch_add(&client->worker->gateway->counters.logins_done, 1);
     welcome(client);
@@ -169,6 +170,7 @@ void console_end(struct client *client)
 {
     if (client->console == NULL)
         return;
+    atomic_fetch_sub(&client->worker->gateway->consoles, 1);
     helds_clear(&client->console->statements);
     helds_clear(&client->console->portals);
     free(client->console);

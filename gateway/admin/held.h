@@ -44,7 +44,7 @@ void held_drop(struct helds *helds, struct held *held); /* NULL: nothing is done
 /* The result formats of a Bind without parameters. False: 08P01. */
 bool held_bind(struct held *portal, const struct bind_fields *bind, struct fault *fault);
 
-/* The next rows of an executed portal, at most `limit` of them (0: all): where they are, *bytes long. *count
- * tells how many; what is left stays. */
+/* The next rows of an executed portal, at most `limit` of them (0: all): where they are, *bytes long.
+ * *count tells how many; what is left stays. */
 const void *held_rows(struct held *portal, uint32_t limit, size_t *bytes, size_t *count);
 bool held_has_more(const struct held *portal);

@@ -10,11 +10,13 @@
 #include "conf/options.h"
 #include "conf/pins.h"
 #include "gateway/admin/rows.h"
+#include "gateway/admin/verbs.h"
 #include "gateway/admin/show_state.h"
 #include "gateway/base/clock.h"
 #include "gateway/client.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/leaks.h"
 #include "gateway/net/tls.h"
 #include "gateway/session/owed.h"
 #include "gateway/version.h"
@@ -149,6 +151,9 @@ static void add_pool(struct rows *rows, struct pool *pool, int shards, uint64_t 
     rows_number(rows, (uint64_t)atomic_load(&pool->pinned));
     rows_number(rows, (uint64_t)atomic_load(&pool->pinned_peak));
     rows_number(rows, (uint64_t)pool_options(pool)->max_pinned);
+    rows_number(rows, (uint64_t)pool_options(pool)->reserve_pool_size);
+    rows_number(rows, atomic_load(&pool->reserves));
+    rows_number(rows, (uint64_t)pool_options(pool)->priority);
     rows_end(rows);
 }
 
@@ -293,14 +298,12 @@ static void show_help(struct worker *worker, struct rows *rows)
         rows_text(rows, show_at(i)->sentence);
         rows_end(rows);
     }
-    rows_begin(rows);
-    rows_text(rows, "RELOAD");
-    rows_text(rows, "read the configuration file again; all of it is taken, or nothing (admin_users)");
-    rows_end(rows);
-    rows_begin(rows);
-    rows_text(rows, "SHUTDOWN");
-    rows_text(rows, "end when running transactions and direct sessions are over (admin_users)");
-    rows_end(rows);
+    for (size_t i = 0; verb_at(i) != NULL; i++) {
+        rows_begin(rows);
+        rows_text(rows, verb_at(i)->name);
+        rows_text(rows, verb_at(i)->sentence);
+        rows_end(rows);
+    }
 }
 
 static const struct show shows[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL
- * tour - a console command on its round through the threads and home again. */
+ * tour - a SHOW on its round through the workers and home again. */
 #include "gateway/admin/tour.h"
 
 #include <stdint.h>
@@ -15,15 +15,12 @@
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
 
-/* A SHOW on its way round the workers, or a verb on its way to main and back; comes home to `home`. */
+/* A SHOW on its way round the workers; comes home to `home`. */
 struct tour {
     struct letter letter;
     struct worker *home;
     uint64_t client_id;
-    const struct show *show; /* NULL: a verb */
-    const struct verb *verb;
-    bool done;               /* the verb worked; otherwise fault says why not */
-    struct fault fault;
+    const struct show *show;
     int next;
     struct rows rows;
 };
@@ -151,15 +148,6 @@ static void tour_arrives(struct letter *letter, void *owner)
     go_on(tour);
 }
 
-static void send_outcome(struct client *client, struct tour *tour)
-{
-    if (!tour->done) {
-        tour_fail(client, &tour->fault);
-        return;
-    }
-    tour_done(client, tour->verb->name);
-}
-
 static void tour_ends(struct letter *letter, void *owner)
 {
     struct tour *tour = (struct tour *)letter;
@@ -171,10 +159,7 @@ static void tour_ends(struct letter *letter, void *owner)
         if (client->id != tour->client_id || client->console == NULL)
             continue;
         client->console->touring = false;
-        if (tour->show != NULL)
-            send_rows(client, tour->show, &tour->rows);
-        else
-            send_outcome(client, tour);
+        send_rows(client, tour->show, &tour->rows);
         stream_resume(&client->stream);
     }
     rows_free(&tour->rows);
@@ -218,30 +203,4 @@ void tour_show(struct client *client, const struct show *show)
     show->produce(client->worker, &rows);
     send_rows(client, show, &rows);
     rows_free(&rows);
-}
-
-static void verb_arrives(struct letter *letter, void *owner)
-{
-    struct tour *tour = (struct tour *)letter;
-    struct gateway *gateway = owner;
-
-    tour->done = tour->verb->run(gateway, &tour->fault);
-    tour->letter.deliver = tour_ends;
-    mailbox_send(&tour->home->mailbox, &tour->letter);
-}
-
-/* Carried out by main, which says how it went. */
-void tour_verb(struct client *client, const struct verb *verb)
-{
-    struct tour *tour = tour_new(client);
-    struct fault fault;
-
-    if (tour == NULL) {
-        fault_set(&fault, "53200", "out of memory");
-        tour_fail(client, &fault);
-        return;
-    }
-    tour->verb = verb;
-    tour->letter.deliver = verb_arrives;
-    mailbox_send(&client->worker->gateway->mailbox, &tour->letter);
 }

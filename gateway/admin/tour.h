@@ -10,7 +10,6 @@
 
 struct client;
 struct fault;
-struct gateway;
 struct show;
 
 /* A client's talk with the console. */
@@ -25,15 +24,8 @@ struct console {
     struct helds statements, portals;
 };
 
-/* Commands that main carries out. */
-struct verb {
-    const char *name;
-    bool (*run)(struct gateway *gateway, struct fault *fault);
-};
-
 /* Starts the round, or answers at once. */
 void tour_show(struct client *client, const struct show *show);
-void tour_verb(struct client *client, const struct verb *verb);
 
 /* RowDescription of a SHOW; bit i of binary: column i in binary. */
 void tour_describe(struct client *client, const struct show *show, uint32_t binary);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/session/last_statement.h"
 #include "gateway/session/name_list.h"
 #include "gateway/session/prepared_set.h"
 
@@ -68,6 +69,9 @@ struct server_session {
     void *cancel_owner;
     uint8_t listens;              /* the ReadyForQuery at hand is gateway/notify's: as in struct owed */
     bool said_fatal;              /* PostgreSQL sent FATAL or PANIC: the end of the connection is no news */
+    const char *late;             /* the time limit for which the query was cancelled; NULL: it was not */
+    uint64_t late_us;             /* ... and its value */
+    struct last_statement last;
     uint64_t cleaning_since_us;   /* a client left in a transaction: ROLLBACK is on its way */
 };
 
