@@ -60,21 +60,14 @@ void login_abandon(struct client *client)
     free(login);
 }
 
-/* As PostgreSQL keeps it: cut, and a question mark for everything but printable ASCII. */
-static void clean_name(const char *given, char name[APPLICATION_NAME_BYTES])
-{
-    snprintf(name, APPLICATION_NAME_BYTES, "%s", given == NULL ? "" : given);
-    for (char *at = name; *at != '\0'; at++)
-        *at = *at < 32 || *at > 126 ? '?' : *at;
-}
-
 static bool remember_identity(struct client *client, const struct startup *startup)
 {
-    char application_name[APPLICATION_NAME_BYTES];
+    char application_name[STARTUP_NAME_BYTES];
     size_t user = strlen(startup->user) + 1, database = strlen(startup->database) + 1;
+    struct fault notice;
     char *memory;
 
-    clean_name(startup->application_name, application_name);
+    startup_clean_name(startup->application_name, application_name, &notice);
     memory = malloc(user + database + strlen(application_name) + 1);
     if (memory == NULL)
         return false;

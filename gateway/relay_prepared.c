@@ -289,9 +289,9 @@ enum step relay_describe(struct client *client, const struct message *message)
         if (step != STEP_TAKEN)
             return step;
     }
-    if (name == NULL || name->material == MATERIAL_TRUE)
+    if (name == NULL)
         return forward_owing(client, message, OWED_DESCRIBE);
-    if (!place_needed(client, name))
+    if (name->material != MATERIAL_TRUE && !place_needed(client, name))
         return STEP_ENDED;
     return place_describe(client, name->statement, name) ? STEP_TAKEN : STEP_ENDED;
 }

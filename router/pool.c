@@ -174,6 +174,16 @@ static bool is_outdated(const struct login_failure *failure)
            atomic_load(&failure->profile->welcome) != NULL && atomic_load(&failure->shard->pool->open) > 1;
 }
 
+/* PostgreSQL refused what the clients of this profile ask for in their startup packets (classes 22 and 42),
+ * which is no trouble of the pool's: others need not wait for that, nor the next one who asks for it. */
+static bool is_of_profile(const struct login_failure *failure)
+{
+    const char *sqlstate = failure->fault->sqlstate;
+
+    return failure->message != NULL && failure->profile->count > 0 &&
+           (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "42", 2) == 0);
+}
+
 /* A passing trouble leaves everybody waiting and tries again; PostgreSQL's "no" is told to those it concerns.
  */
 static void login_failed(const struct login_failure *failure, void *owner)
@@ -194,7 +204,8 @@ static void login_failed(const struct login_failure *failure, void *owner)
         atomic_store(&pool->no_password, true);
         return;
     }
-    pool_note_failure(pool, fault);
+    if (!is_of_profile(failure))
+        pool_note_failure(pool, fault);
     if (passing)
         return;
     if (alone != NULL) {

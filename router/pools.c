@@ -14,6 +14,7 @@
 #include "router/pool_budget.h"
 #include "router/pool_hosts.h"
 #include "router/pool_wait.h"
+#include "router/tally.h"
 
 void (*pool_catalog_free)(struct pool *pool);
 
@@ -29,6 +30,7 @@ void pools_close(struct pools *pools)
 {
     CHECK(pools->table.count == 0);
     table_free(&pools->table);
+    tallies_close(pools);
     pools_holds_free(pools);
     pthread_mutex_destroy(&pools->lock);
 }
@@ -195,8 +197,10 @@ void pool_release(struct pool *pool)
 
     pthread_mutex_lock(&pools->lock);
     last = atomic_fetch_sub(&pool->references, 1) == 1;
-    if (last)
+    if (last) {
         table_remove(&pools->table, &pool->link);
+        tally_keep(pools, pool);
+    }
     pthread_mutex_unlock(&pools->lock);
     if (last)
         pool_free(pool);

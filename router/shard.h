@@ -113,6 +113,7 @@ struct pool_thread {
 struct pools {
     pthread_mutex_t lock;
     struct table table; /* [l] */
+    struct table tallies; /* [l] numbers of pools that were forgotten: router/tally */
     struct pool_thread **threads;
     int thread_count;
     _Atomic uint64_t next_server_id;
