@@ -78,7 +78,7 @@ static enum step on_query(struct client *client, const struct message *message)
         return step;
     if (client->listening != NULL && notify_before(client, &facts, &step))
         return step;
-    step = sequence_before(client, message, &facts, &refused);
+    step = sequence_before(client, message, &facts, text, length, &refused);
     if (step != STEP_TAKEN || refused)
         return step;
     note_size(client, message, &facts);

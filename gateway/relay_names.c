@@ -115,7 +115,8 @@ static bool place_named(struct client *client, const char *text, size_t length, 
     }
     if (!hidden)
         return true;
-    client->server->session->names_unseen = true; /* a function's body says so: what it does to our names is not seen */
+    client->server->session->names_unseen =
+        true; /* a function's body says so: what it does to our names is not seen */
     return client->server->status == 'E' || place_all(client, synced);
 }
 

@@ -22,8 +22,8 @@ void place_header(struct server *server, char type, size_t body);
 /* Our Sync; its ReadyForQuery is swallowed. */
 bool place_sync(struct client *client);
 
-/* Runs a command of ours on the server that is linked and owes nothing, in the client's transaction and, where
- * one was begun, in the middle of its pipeline. */
+/* Runs a command of ours on the server that is linked and owes nothing, in the client's transaction and,
+ * where one was begun, in the middle of its pipeline. */
 bool place_aside(struct client *client, const char *sql);
 
 /* Parses a shared statement under our name for it; name != NULL: as the answer to that client's own Parse. */

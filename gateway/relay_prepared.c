@@ -172,8 +172,9 @@ static enum step bind_unnamed(struct client *client, const struct message *messa
 
         if (!look_again(client, text, strlen(text), &unnamed->facts, &unnamed->version))
             return STEP_ENDED;
-        step = unnamed->facts == NULL ? STEP_TAKEN
-                                      : relay_examine_bound(client, message, bind, unnamed->facts, text, &refused);
+        step = unnamed->facts == NULL
+                   ? STEP_TAKEN
+                   : relay_examine_bound(client, message, bind, unnamed->facts, text, &refused);
         if (step != STEP_TAKEN || refused)
             return step;
     }

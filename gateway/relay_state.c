@@ -272,8 +272,8 @@ static bool is_tag(const char *tag, size_t length, const char *wanted)
 
 void state_executed(struct client *client, const char *tag, size_t length)
 {
-    if (client->relay.name_reset != NAME_KEPT && (is_tag(tag, length, "RESET") ||
-                                                  is_tag(tag, length, "SET") || is_tag(tag, length, "DISCARD ALL")))
+    if (client->relay.name_reset != NAME_KEPT &&
+        (is_tag(tag, length, "RESET") || is_tag(tag, length, "SET") || is_tag(tag, length, "DISCARD ALL")))
         client->relay.name_reset = NAME_WAS_RESET;
     if (length == 15 && memcmp(tag, "COMMIT PREPARED", 15) == 0)
         client->relay.changes_routines = true;

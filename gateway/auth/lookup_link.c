@@ -67,7 +67,8 @@ static bool secret_take(struct lookup_link *link, PGresult *result)
     if (PQgetisnull(result, 0, 0))
         return true; /* what a function without SETOF gives for nobody */
     if (strcmp(PQgetvalue(result, 0, 0), link->key.user) != 0)
-        return fault_set(&link->query.fault, "42804", "auth_query gave a row of another user than was asked for");
+        return fault_set(&link->query.fault, "42804",
+                         "auth_query gave a row of another user than was asked for");
     if (bytes > SECRET_MAX_BYTES + 1)
         taken = fault_set(&link->query.fault, "54000", "auth_query gave a secret above %d bytes", SECRET_MAX_BYTES);
     else if (bytes > 1 && !lookup_text_copy(&text, &link->found))
