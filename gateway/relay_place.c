@@ -189,10 +189,9 @@ bool place_needed(struct client *client, struct prepared_name *name)
            place_shared(client, name->statement, NULL);
 }
 
-bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name)
+bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name, bool ours)
 {
-    const struct owed owed = {
-        .kind = OWED_DESCRIBE, .ours = name == NULL, .statement = statement, .name = name};
+    const struct owed owed = {.kind = OWED_DESCRIBE, .ours = ours, .statement = statement, .name = name};
     char text[STATEMENT_NAME_BYTES];
 
     statement_name(statement, text);

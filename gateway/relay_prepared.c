@@ -5,6 +5,7 @@
 #include "gateway/relay_prepared.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/catalog.h"
 #include "gateway/client.h"
@@ -80,6 +81,24 @@ static bool may_be_taken_in_sql(const struct client *client)
     return state_may_have(client, PIN_BIT(PREPARE));
 }
 
+static bool begins_with(const char *text, const char *word)
+{
+    return strncasecmp(text, word, strlen(word)) == 0;
+}
+
+/* PostgreSQL remembers which rows a statement had when it was parsed, and refuses to return others: so must we,
+ * whether the client asks for them or not. Most of what changes rows returns none. */
+static bool remember_shape(struct client *client, struct prepared_name *name)
+{
+    const char *text = name->statement->bytes + strspn(name->statement->bytes, " \t\n\r");
+    bool changes = begins_with(text, "insert") || begins_with(text, "update") || begins_with(text, "delete") ||
+                   begins_with(text, "begin") || begins_with(text, "commit") || begins_with(text, "set");
+
+    if (changes && strcasestr(text, "returning") == NULL)
+        return true;
+    return place_describe(client, name->statement, name, true);
+}
+
 static enum step parse_named(struct client *client, const struct message *message,
                              const struct parse_fields *parse, const struct statement_facts *facts)
 {
@@ -98,7 +117,7 @@ static enum step parse_named(struct client *client, const struct message *messag
     name->version = client->shard->routines_version;
     name->batch = client->server->session->batch;
     if (!may_be_taken_in_sql(client))
-        return place_shared(client, name->statement, name) ? STEP_TAKEN : STEP_ENDED;
+        return place_shared(client, name->statement, name) && remember_shape(client, name) ? STEP_TAKEN : STEP_ENDED;
     relay_forward(client, message);
     return place_own(client, name) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -216,7 +235,7 @@ static enum step check_shape(struct client *client, struct prepared_name *name, 
         return STEP_TAKEN; /* it could not be told */
     if (entry->shape == 0 && !entry->described) {
         entry->described = true;
-        if (!place_describe(client, name->statement, NULL))
+        if (!place_describe(client, name->statement, NULL, true))
             return STEP_ENDED;
     }
     if (session->owed.count > 0) {
@@ -291,7 +310,7 @@ enum step relay_describe(struct client *client, const struct message *message)
         return forward_owing(client, message, OWED_DESCRIBE);
     if (!place_needed(client, name))
         return STEP_ENDED;
-    return place_describe(client, name->statement, name) ? STEP_TAKEN : STEP_ENDED;
+    return place_describe(client, name->statement, name, false) ? STEP_TAKEN : STEP_ENDED;
 }
 
 static void close_name(struct client *client, struct prepared_name *name, struct owed *owed)

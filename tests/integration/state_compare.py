@@ -32,7 +32,7 @@ FRESH = {
     "settings": "select name, setting, reset_val from pg_settings where name !~ '[.]' and name !~ '^transaction_'"
                 " order by name",
     "changed settings": "select name, setting from pg_settings where source = 'session' and name !~ '^transaction_'",
-    "custom settings": "select n, nullif(current_setting(n, true), '') from unnest(array['app.tenant_id', 'app.who',"
+    "custom settings": "select n, current_setting(n, true) from unnest(array['app.tenant_id', 'app.who',"
                        " 'app.last', 'my.mine', 'my.other']) n",
     "roles": "select current_user, session_user, current_setting('role'), current_setting('session_authorization'),"
              " current_setting('is_superuser')",
