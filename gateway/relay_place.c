@@ -228,6 +228,7 @@ bool place_unnamed(struct client *client)
         place_header(server, 'P', client->unnamed.bytes);
         stream_forward(&server->stream, client->unnamed.body, client->unnamed.bytes);
         session->unnamed_of = client->id;
+        session->unnamed_batch = session->batch;
         owed.kind = OWED_PARSE;
         return relay_owe(client, &owed);
     }
@@ -324,7 +325,7 @@ static void undo_unnamed(struct server *server, const struct owed *owed)
     session->unnamed_of = (uint64_t)UNNAMED_UNKNOWN;
     if (client == NULL || !of_client)
         return;
-    if (owed->before != 0 && owed != owed_head(&session->owed)) {
+    if (owed->before != 0 && (owed->evicts || owed != owed_head(&session->owed))) {
         unnamed_return(session, &client->unnamed, owed->before);
         return;
     }

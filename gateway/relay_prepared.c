@@ -58,6 +58,7 @@ static enum step parse_unnamed(struct client *client, const struct message *mess
     client->unnamed.version = client->shard->routines_version;
     owed.number = client->unnamed.number;
     session->unnamed_of = client->id;
+    session->unnamed_batch = session->batch;
     relay_forward(client, message);
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -134,6 +135,7 @@ static enum step parse_unread(struct client *client, const struct message *messa
         unnamed_forget(&client->unnamed);
         client->unnamed.unread = true;
         client->server->session->unnamed_of = client->id;
+        client->server->session->unnamed_batch = client->server->session->batch;
     }
     return forward_owing(client, message, OWED_PARSE);
 }
@@ -179,6 +181,17 @@ static bool look_again(struct client *client, const char *text, size_t length, s
     return false;
 }
 
+/* A Parse of an earlier batch may yet turn out to be skipped; then the server has another session's statement. */
+static bool unnamed_is_sure(struct client *client)
+{
+    const struct server_session *session = client->server->session;
+
+    if (session->unnamed_of != client->id || session->unnamed_batch == session->batch || session->owed.count == 0)
+        return true;
+    relay_barrier(client);
+    return false;
+}
+
 static enum step bind_unnamed(struct client *client, const struct message *message,
                               const struct bind_fields *bind)
 {
@@ -186,6 +199,8 @@ static enum step bind_unnamed(struct client *client, const struct message *messa
     bool refused = false;
     enum step step;
 
+    if (!unnamed_is_sure(client))
+        return STEP_WAIT;
     if (unnamed->known) {
         const char *text = unnamed->body + 1; /* behind the empty name */
 
@@ -296,6 +311,8 @@ enum step relay_describe(struct client *client, const struct message *message)
                          &wanted) ||
         kind != 'S')
         return forward_owing(client, message, OWED_DESCRIBE);
+    if (*wanted == '\0' && !unnamed_is_sure(client))
+        return STEP_WAIT;
     if (*wanted == '\0')
         return place_unnamed(client) ? forward_owing(client, message, OWED_DESCRIBE) : STEP_ENDED;
     if (!look_up(client, wanted, &name))
@@ -339,6 +356,7 @@ enum step relay_close(struct client *client, const struct message *message)
         kind != 'S')
         return forward_owing(client, message, OWED_CLOSE);
     if (*wanted == '\0') {
+        owed.before = unnamed_keep(client->server->session, &client->unnamed);
         owed.evicts = client->unnamed.known;
         unnamed_forget(&client->unnamed);
         owed.number = client->unnamed.number;

@@ -707,15 +707,15 @@ SIGHT = {
         B: \login app application_name=second
         A: set application_name = 'x'
         A: \x reset all ;; \x show application_name ;; show application_name
-        B: begin
         A: reset application_name ;; show application_name ;; reset all ;; \x show application_name
-        A: select name, setting from pg_settings where source = 'session' order by 1
+        B: begin
         B: set application_name = 'z'
         B: \x reset application_name ;; \x show application_name ;; \x set application_name = 'y'
         ... ;; \x show application_name
         B: reset application_name
         B: select application_name from pg_stat_activity where pid = pg_backend_pid()
         B: rollback
+        A: select name, setting from pg_settings where source = 'session' order by 1
         B: show application_name
         A: discard all
         A: show application_name
