@@ -211,6 +211,27 @@ SEQUENCES = {
         B: select lastval()
         clean: truncate serials restart identity
     """,
+    "nobody hears what others drew": r"""
+        S: alter sequence numbers restart 300
+        B: select nextval('numbers')
+        B: insert into serials (body) values ('of B')
+        A: begin
+        A: select lastval()
+        A: rollback
+        A: begin
+        A: \x select 1 ;; \x select lastval() ;; \x select 1
+        A: rollback
+        A: \parse ask select currval('numbers')
+        A: \run ask
+        A: \x insert into serials (body) values ('of A') ;; \x select lastval() = currval('serials_id_seq')
+        A: begin ;; insert into serials (body) values ('of A') ;; select lastval() = currval('serials_id_seq') ;; commit
+        A: \run ask
+        B: \run ask
+        B: select currval('numbers')
+        A: discard sequences
+        A: select lastval()
+        clean: truncate serials restart identity
+    """,
     "sequence state in and after transactions": r"""
         S: alter sequence numbers restart 200
         A: begin
