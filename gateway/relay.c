@@ -291,8 +291,8 @@ void relay_settle(struct server *server)
         client->relay.barrier = false;
         stream_resume(&client->stream);
     }
-    if (is_clean(server) && is_between(client) && relay_names_back(client) && notify_settled(client) &&
-        state_is_settled(client))
+    if (is_clean(server) && is_between(client) && notify_settled(client) && state_is_settled(client) &&
+        relay_names_back(client))
         release(client);
 }
 
