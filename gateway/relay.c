@@ -309,8 +309,8 @@ void relay_settle(struct server *server)
             return;
         stream_resume(&client->stream);
     }
-    if (is_clean(server) && is_between(client) && relay_names_back(client) && notify_settled(client) &&
-        state_is_settled(client))
+    if (is_clean(server) && is_between(client) && notify_settled(client) && state_is_settled(client) &&
+        relay_names_back(client))
         release(client);
 }
 
