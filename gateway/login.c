@@ -250,7 +250,8 @@ static void on_cancel(struct client *client, const struct startup *startup)
     } else {
         atomic_fetch_add(&gateway->counters.cancels_delivered, 1);
         request = (struct cancel_request){&target.backend, startup->cancel_pid, startup->cancel_key,
-                                          startup->cancel_key_bytes};
+                                          startup->cancel_key_bytes,
+                                          client->generation->snapshot->cancel_wait_timeout_us};
         cancel_deliver(&client->worker->engine, &client->worker->cancels, &request, requester_done,
                        requester);
     }
