@@ -50,6 +50,16 @@ struct owed_ring {
     uint32_t head, count, room;
 };
 
+/* What its client said since it was linked, as long as that may be said to another server: relay_again.c. */
+enum { AGAIN_BYTES = 1200 /* fits one segment of TCP anywhere */ };
+
+struct again {
+    bool possible;
+    uint64_t turn_us, written_before, told_bytes, held_us;
+    size_t used;
+    unsigned char bytes[AGAIN_BYTES];
+};
+
 /* What the session layer knows about one server. */
 struct server_session {
     struct owed_ring owed;
@@ -68,6 +78,7 @@ struct server_session {
     void *cancel_owner;
     uint8_t listens;              /* the ReadyForQuery at hand is gateway/notify's: as in struct owed */
     bool said_fatal;              /* PostgreSQL sent FATAL or PANIC: the end of the connection is no news */
+    struct again again;
     uint64_t cleaning_since_us;   /* a client left in a transaction: ROLLBACK is on its way */
 };
 
