@@ -121,6 +121,11 @@ soak-state: ## random programs of session-state statements for SECONDS, from a r
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
 	PGSLUICE=$(abspath $(BUILD))/pgsluice SOAK_SECONDS=$(or $(SECONDS),600) $(PYTEST)/test_state_random.py -k long_time
 
+.PHONY: soak-overload
+soak-overload: ## CROWD=5000 clients, storms, a reader that does not read and half logins on max_connections = 50, for SECONDS
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	PGSLUICE=$(abspath $(BUILD))/pgsluice CROWD=$(or $(CROWD),5000) SOAK_SECONDS=$(or $(SECONDS),60) $(PYTEST)/test_overload.py -s
+
 .PHONY: check-clients check-suites
 check-clients: ## drivers and frameworks of other languages through the gateway; their packages go into build/clients
 	@.ci/deps clients

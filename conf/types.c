@@ -54,6 +54,10 @@ const struct conf_word state_policy_words[] = {
     { "pin", STATE_PIN }, { "refuse", STATE_REFUSE }, { "allow", STATE_ALLOW }, { 0 },
 };
 
+const struct conf_word rate_words[] = { { "none", RATE_NONE }, { "adaptive", RATE_ADAPTIVE }, { 0 } };
+
+const struct conf_word memory_words[] = { { "none", MEMORY_NO_LIMIT }, { "auto", MEMORY_AUTO }, { 0 } };
+
 const struct conf_word isolation_words[] = {
     { "normal", ISOLATION_NORMAL }, { "strict", ISOLATION_STRICT }, { 0 },
 };

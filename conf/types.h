@@ -21,6 +21,10 @@ enum isolation { ISOLATION_NORMAL, ISOLATION_STRICT };
 /* Which of an upstream's hosts serves a route. */
 enum target { TARGET_PRIMARY, TARGET_STANDBY, TARGET_PREFER_STANDBY, TARGET_ANY };
 
+/* What max_rate and memory_limit may be besides a number. */
+enum rate { RATE_NONE = 0, RATE_ADAPTIVE = -1 };
+enum memory_limit { MEMORY_NO_LIMIT = 0, MEMORY_AUTO = -1 };
+
 /* How a client proves who it is. Those behind `hba` can only be chosen there, line by line.
  * Rows of gateway/auth.def in the same order. */
 enum auth_type {

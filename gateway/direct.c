@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/admission.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "gateway/base/log.h"
@@ -17,6 +18,7 @@
 #include "gateway/net/socket.h"
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
+#include "router/linger.h"
 
 enum { RETRY_US = 200000, BULK_ARRIVALS = 8 };
 
@@ -54,12 +56,17 @@ void direct_end(struct client *client)
     list_remove(&direct->link);
     splice_stop(&direct->up.splice);
     splice_stop(&direct->down.splice);
+    budget_claim_close(&direct->claim);
     cancel_keys_remove(&client->worker->gateway->cancel_keys, &direct->key);
     if (direct->server_open) {
         stream_flush(&direct->server); /* the client's Terminate */
+        linger_start(&client->worker->thread, direct->server.fd, &direct->slot);
         stream_close(&direct->server); /* its `released` frees the memory */
     } else if (!direct->abandoned) {
+        budget_give(&direct->slot);
         direct_free(direct);
+    } else {
+        budget_give(&direct->slot);
     }
 }
 
@@ -240,6 +247,7 @@ static bool become_direct(struct client *client, size_t room)
         strcmp(client->identity.application_name, "createdb") == 0)
         pools_close_all_idle(&client->worker->gateway->pools);
     direct->client = client;
+    direct->share = SHARE_DIRECT;
     direct->began_us = clock_now_us();
     direct->up = (struct flow){.direct = direct, .from = &client->stream, .to = &direct->server};
     direct->down = (struct flow){.direct = direct, .from = &direct->server, .to = &client->stream};
@@ -260,27 +268,29 @@ void direct_begin(struct client *client, const unsigned char *packet, size_t byt
     size_t room = 2 * STARTUP_MAX_BYTES;
     struct fault fault;
 
-    if (!become_direct(client, room))
+    if (!admission_enters(client) || !become_direct(client, room))
         return;
     client->direct->packet_bytes = direct_build_packet(client, packet, bytes, client->direct->packet, room);
+    if (client->login->startup.replication != REPLICATION_NONE)
+        client->direct->share = SHARE_REPLICATION;
     leave_login(client);
     if (client->direct->packet_bytes == 0) {
         fault_set(&fault, "54000", "the startup parameters and the route's settings together are too long");
         client_refuse(client, &fault);
         return;
     }
-    direct_connect(client->direct);
+    direct_admit(client->direct);
 }
 
 void direct_pass_on(struct client *client, const unsigned char *bytes, size_t length)
 {
-    if (!become_direct(client, length))
+    if (!admission_enters(client) || !become_direct(client, length))
         return;
     client->direct->unseen = true;
     memcpy(client->direct->packet, bytes, length);
     client->direct->packet_bytes = length;
     leave_login(client);
-    direct_connect(client->direct);
+    direct_admit(client->direct);
 }
 
 /* PostgreSQL, or what listens there, took the connection and says nothing. */
@@ -309,7 +319,8 @@ void direct_sweep(struct worker *worker, uint64_t now_us)
 
         if (now_us < direct->retry_at_us)
             break;
-        direct_connect(direct);
+        direct_admit(direct);
     }
+    direct_serve(worker);
     sweep_openings(worker, now_us);
 }

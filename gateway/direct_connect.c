@@ -15,7 +15,8 @@
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
 
-enum { HOST_RETRY_US = 100000 };
+/* How often a session looks whether its database is still paused, or a host there. */
+enum { HELD_RETRY_US = 200000 };
 
 static void begin_session(struct direct *direct)
 {
@@ -106,7 +107,7 @@ static bool wait_for_host(struct direct *direct, const struct pool_options *opti
     if (strcmp(fault->sqlstate, "57P03") != 0 || (limit_us > 0 && now_us > direct->began_us + limit_us))
         return false;
     direct->state = DIRECT_RETRYING;
-    direct->retry_at_us = now_us + HOST_RETRY_US;
+    direct->retry_at_us = now_us + HELD_RETRY_US;
     list_append(&direct->client->worker->retries, &direct->link);
     return true;
 }
@@ -120,6 +121,11 @@ void direct_connect(struct direct *direct)
     int fd = -1;
 
     list_remove(&direct->link);
+    if (pools_paused(&client->worker->gateway->pools, client->identity.database)) {
+        direct->retry_at_us = clock_now_us() + HELD_RETRY_US;
+        list_append(&client->worker->retries, &direct->link);
+        return;
+    }
     direct->encryption = (struct encryption){.plain_leg = client->stream.tls != NULL};
     if (upstream_place(direct_upstream(client), &wish, direct->attempt, &direct->encryption.place, &fault))
         fd = socket_connect(&direct->encryption.place.address, &fault);
@@ -129,6 +135,7 @@ void direct_connect(struct direct *direct)
         client_refuse(client, &fault);
         return;
     }
+    budget_follow(&direct->slot, direct->encryption.place.host->budget);
     direct->state = DIRECT_LOGIN;
     direct->abandoned = false;
     stream_open(&direct->server, &client->worker->engine, fd, &direct_server_events);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/admin/order.h"
 #include "gateway/auth/lookup.h"
 #include "gateway/auth/offload.h"
 #include "gateway/auth/penalty.h"
@@ -106,6 +107,7 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
     }
     node->older = gateway->upstreams;
     gateway->upstreams = node;
+    ledgers_attach(&gateway->budgets, &node->upstreams);
     resolver_watch(&node->upstreams, snapshot->dns_max_ttl_us);
     return &node->upstreams;
 }
@@ -149,7 +151,9 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     struct pool_thread **threads;
 
     server_session_free = session_free;
+    list_init(&gateway->orders);
     gateway->started_us = clock_now_us();
+    budgets_open(&gateway->budgets);
     random_fill(gateway->mock_secret, sizeof gateway->mock_secret);
     gateway->generation = gateway_generation(gateway, snapshot, fault);
     if (gateway->generation == NULL)
@@ -163,6 +167,8 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     pools_open(&gateway->pools, threads, gateway->worker_count);
     catalogs_open(&gateway->catalogs);
     cancel_keys_open(&gateway->cancel_keys);
+    headcount_open(&gateway->headcount);
+    memory_open(gateway);
     hubs_open(&gateway->hubs);
     gateway->penalties = penalties_new();
     CHECK(gateway->penalties != NULL);
@@ -171,6 +177,7 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     gateway->lookups = lookups_new(gateway->loop, gateway->generation, &gateway->counters);
     CHECK(gateway->lookups != NULL);
     controls_open(&gateway->controls, gateway);
+    ledgers_open(&gateway->ledgers, gateway);
     if (!hosts_watch_open(&gateway->hosts_watch, gateway, fault))
         return false;
     for (int i = 0; i < gateway->worker_count; i++)
@@ -183,6 +190,8 @@ void gateway_close(struct gateway *gateway)
 {
     if (gateway->offload != NULL)
         offload_close(gateway->offload, HELPERS_PATIENCE_US);
+    gateway->budgets.wake = NULL; /* nobody is there any more to hear of it */
+    ledgers_close(&gateway->ledgers);
     hosts_watch_close(&gateway->hosts_watch);
     controls_close(&gateway->controls);
     lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
@@ -191,15 +200,18 @@ void gateway_close(struct gateway *gateway)
         worker_close(&gateway->workers[i]);
     hubs_close(&gateway->hubs);
     offload_free(gateway->offload);
+    orders_free(gateway);
     free(gateway->workers);
     free(gateway->pools.threads);
     pools_close(&gateway->pools);
     catalogs_close(&gateway->catalogs);
     cancel_keys_close(&gateway->cancel_keys);
+    headcount_close(&gateway->headcount);
     penalties_free(gateway->penalties);
     statements_close(&gateway->statements);
     settings_close(&gateway->settings);
     generation_release(gateway->generation);
+    budgets_close(&gateway->budgets);
     while (gateway->upstreams != NULL) {
         struct upstreams_node *node = gateway->upstreams;
 

@@ -11,8 +11,11 @@
 #include "gateway/access.h"
 #include "gateway/catalog.h"
 #include "gateway/control/control.h"
+#include "gateway/control/ledgers.h"
 #include "gateway/hosts_watch.h"
+#include "gateway/headcount.h"
 #include "gateway/first_pins.h"
+#include "gateway/memory.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
@@ -66,6 +69,8 @@ struct gateway {
     struct statements statements;
     struct settings_home settings;
     struct lookups *lookups;         /* [s] */
+    struct budgets budgets;
+    struct ledgers ledgers;          /* [main] keeps them up to date */
     struct hosts_watch hosts_watch;  /* [main] */
     struct controls controls;        /* [main] see there what others may ask */
     struct worker *workers;
@@ -75,6 +80,11 @@ struct gateway {
     _Atomic int usual_secret;        /* [a] enum secret_kind of the last user that was asked by MD5 */
     unsigned char mock_secret[32];   /* [s] makes unknown users look like known ones */
     _Atomic int clients, logins;     /* [a] connected; not yet logged in */
+    _Atomic int consoles;            /* [a] of the clients, those on the console */
+    struct list orders;              /* [main] of the console, under way */
+    _Atomic int refusals;            /* [a] connected and to be told that there is no room */
+    struct headcount headcount;
+    struct memory memory;
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
     struct counters counters;

@@ -53,6 +53,7 @@ static void take_out_of_pool(struct server *server)
     server->dedicated = true;
     atomic_fetch_sub(&server->shard->pool->open, 1);
     atomic_fetch_add(&server->shard->pool->uncounted, 1);
+    budget_move(&server->slot, SHARE_DIRECT);
     pool_slot_free(server->shard);
 }
 
@@ -65,6 +66,9 @@ void relay_link(struct client *client, struct server *server)
     server->client = client;
     server->stream.events = &relay_server_events;
     client->waiter.sets = NULL;
+    if (server->session != NULL)
+        server->session->late = NULL;
+    client->waiter.named = false;
     if (client->welcome != atomic_load_explicit(&client->profile->welcome, memory_order_relaxed))
         welcome_renew(client);
     client_enter(client, CLIENT_ACTIVE);
@@ -80,8 +84,8 @@ static void on_granted(struct waiter *waiter, struct server *server)
 {
     struct client *client = list_entry(waiter, struct client, waiter);
 
-    client->relay.dedicated =
-        waiter->want == WANT_FRESH && client->names.table.count == 0 && !client->unnamed.known;
+    client->relay.dedicated = waiter->want == WANT_FRESH && (client->pins & PIN_BIT(DEDICATED)) != 0 &&
+                              client->names.table.count == 0 && !client->unnamed.known;
     waiter->want = WANT_POOLED;
     relay_link(client, server);
     stream_resume(&client->stream);
@@ -132,6 +136,18 @@ static void on_failed(struct waiter *waiter, const struct fault *fault, const vo
     stream_resume(&client->stream);
 }
 
+static void on_queued(struct waiter *waiter, uint64_t waited_us)
+{
+    struct client *client = list_entry(waiter, struct client, waiter);
+    struct fault fault;
+
+    fault_set(&fault, "00000", "query_wait_notify: no server connection is free; waiting for %llu ms so far",
+              (unsigned long long)(waited_us / 1000));
+    fault_hint(&fault, "The query is executed as soon as one is, or refused after query_wait_timeout.");
+    atomic_fetch_add_explicit(&client->worker->gateway->counters.waits_notified, 1, memory_order_relaxed);
+    reply_notice(client, &fault);
+}
+
 /* currval and lastval of an earlier transaction are on the server that it used, as long as nobody else
  * changed anything there. */
 static struct server *take_last(struct client *client)
@@ -165,10 +181,25 @@ static enum step leave_former_host(struct client *client)
     return STEP_ENDED;
 }
 
+/* A server with the session's own name is needed, and this one will be given back as soon as PostgreSQL said
+ * what the session left in it. */
+static bool is_about_to_leave(const struct client *client)
+{
+    const struct server *server = client->server;
+
+    return client->waiter.named && strcmp(server->startup_name, client->identity.startup_name) != 0 &&
+           server->status == 'I' && client->pins == 0 && !client->relay.unsynced &&
+           server->session->owed.count > 0;
+}
+
 enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
+    if (client->server != NULL && is_about_to_leave(client)) {
+        relay_barrier(client);
+        return STEP_WAIT;
+    }
     if (client->server != NULL) {
         enum step step = leave_former_host(client);
 
@@ -177,12 +208,13 @@ enum step relay_need_server(struct client *client)
     }
     client->waiter.granted = on_granted;
     client->waiter.failed = on_failed;
+    client->waiter.queued = on_queued;
     client->waiter.profile = client->profile;
     client->waiter.settings = client->settings;
     client->waiter.owner = client->id;
     client->waiter.marks = client->marked;
     client->waiter.epoch = client->epoch;
-    client->waiter.application_name = client->identity.application_name;
+    client->waiter.startup_name = client->identity.startup_name;
     client_enter(client, CLIENT_WAITING);
     server = take_last(client);
     if (server == NULL)
@@ -248,7 +280,7 @@ static void release(struct client *client)
     server->client = NULL;
     policy_unpinned(client);
     client_enter(client, CLIENT_IDLE);
-    if (server->retire || server->dedicated)
+    if (server->retire || server->dedicated || server->session->names_unseen)
         server_close(server, "it served a session that may have left traces");
     else
         pool_give(server);
@@ -279,6 +311,8 @@ void relay_settle(struct server *server)
     }
     if (client->relay.barrier && server->session->owed.count == 0) {
         client->relay.barrier = false;
+        if (!replay_reset_name(client))
+            return;
         stream_resume(&client->stream);
     }
     if (is_clean(server) && is_between(client) && relay_names_back(client) && notify_settled(client) &&
@@ -293,7 +327,7 @@ void relay_let_go(struct client *client)
     bool within = client->relay.passing > 0 || client->relay.copying || client->relay.unsynced ||
                   notify_keeps(client) || state_is_open(client);
 
-    if (session != NULL && session->materials.count > 0)
+    if (session != NULL && (session->materials.count > 0 || session->names_unseen))
         server->retire = true;
     client->server = NULL;
     server->client = NULL;

@@ -10,9 +10,9 @@
 #include "gateway/client.h"
 #include "gateway/gateway.h"
 #include "gateway/relay_error.h"
+#include "gateway/relay_examine.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_place.h"
-#include "gateway/policy.h"
 #include "gateway/relay_state.h"
 #include "gateway/session/owed.h"
 #include "gateway/wire/fields.h"
@@ -43,9 +43,11 @@ static bool look_up(struct client *client, const char *wanted, struct prepared_n
 }
 
 static enum step parse_unnamed(struct client *client, const struct message *message,
-                               const struct statement_facts *facts)
+                               const struct statement_facts *facts, bool first)
 {
-    const struct owed owed = {.kind = OWED_PARSE, .prepares = true};
+    struct server_session *session = client->server->session;
+    struct owed owed = {
+        .kind = OWED_PARSE, .prepares = true, .before = first ? 0 : unnamed_keep(session, &client->unnamed)};
 
     if (!unnamed_set(&client->unnamed, message->bytes + FRAME_HEADER_BYTES,
                      message->frame.size - FRAME_HEADER_BYTES, facts)) {
@@ -53,7 +55,8 @@ static enum step parse_unnamed(struct client *client, const struct message *mess
         return STEP_ENDED;
     }
     client->unnamed.version = client->shard->routines_version;
-    client->server->session->unnamed_of = client->id;
+    owed.number = client->unnamed.number;
+    session->unnamed_of = client->id;
     relay_forward(client, message);
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -119,6 +122,7 @@ static enum step parse_unread(struct client *client, const struct message *messa
 enum step relay_parse(struct client *client, const struct message *message,
                       const struct statement_facts *facts)
 {
+    bool first = !client->relay.unsynced;
     struct prepared_name *name;
     struct parse_fields parse;
     enum step step;
@@ -131,36 +135,12 @@ enum step relay_parse(struct client *client, const struct message *message,
     if (step != STEP_TAKEN)
         return step;
     if (*parse.name == '\0')
-        return parse_unnamed(client, message, facts);
+        return parse_unnamed(client, message, facts, first);
     if (!look_up(client, parse.name, &name))
         return STEP_WAIT;
     if (name != NULL)
         return parse_duplicate(client, message, name);
     return parse_named(client, message, &parse, facts);
-}
-
-/* What stands at the parameter's place is the name of the setting, when it can be read. */
-static void name_setting(struct statement_facts *facts, const struct bind_fields *bind)
-{
-    struct bind_parameter parameter;
-    char *name = facts->settings.names[facts->settings.count % STATEMENT_SETTINGS];
-
-    if (fields_bind_parameter(bind, facts->setting_parameter, &parameter) && parameter.is_null)
-        return; /* set_config refuses that */
-    if (parameter.bytes == NULL || !parameter.is_text || parameter.length >= SETTING_NAME_BYTES ||
-        memchr(parameter.bytes, '\0', parameter.length) != NULL ||
-        facts->settings.count == STATEMENT_SETTINGS) {
-        facts->settings_all = true;
-        facts->suspects |= PIN_BIT(UNKNOWN_SETTING);
-        return;
-    }
-    for (size_t i = 0; i < parameter.length; i++) {
-        unsigned char c = parameter.bytes[i];
-
-        name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    }
-    name[parameter.length] = '\0';
-    facts->settings.count++;
 }
 
 /* The catalogs may have changed since the text was looked at. False: out of memory, the session was ended. */
@@ -180,28 +160,6 @@ static bool look_again(struct client *client, const char *text, size_t length, s
     return false;
 }
 
-/* A statement that matters is about to run: what it names is put in its place, what it may do is remembered.
- * *refused: it must not run, and that was answered. */
-static enum step bind_suspect(struct client *client, const struct message *message,
-                              const struct bind_fields *bind, const struct statement_facts *kept,
-                              const char *text, bool *refused)
-{
-    struct statement_facts facts = *kept;
-    size_t length = strlen(text);
-    enum step step;
-
-    *refused = !policy_admits(client, message, &facts);
-    if (*refused)
-        return STEP_TAKEN;
-    step = relay_names_before(client, &facts, text, length, NAMES_BIND);
-    if (step != STEP_TAKEN)
-        return step;
-    relay_names_bound(client, bind->portal, &facts);
-    if (facts.setting_parameter != 0)
-        name_setting(&facts, bind);
-    return state_suspect(client, &facts, text, length) ? STEP_TAKEN : STEP_ENDED;
-}
-
 static enum step bind_unnamed(struct client *client, const struct message *message,
                               const struct bind_fields *bind)
 {
@@ -215,7 +173,7 @@ static enum step bind_unnamed(struct client *client, const struct message *messa
         if (!look_again(client, text, strlen(text), &unnamed->facts, &unnamed->version))
             return STEP_ENDED;
         step = unnamed->facts == NULL ? STEP_TAKEN
-                                      : bind_suspect(client, message, bind, unnamed->facts, text, &refused);
+                                      : relay_examine_bound(client, message, bind, unnamed->facts, text, &refused);
         if (step != STEP_TAKEN || refused)
             return step;
     }
@@ -289,8 +247,10 @@ enum step relay_bind(struct client *client, const struct message *message)
     if (!look_again(client, name->statement->bytes, name->statement->query_bytes - 1, &name->facts,
                     &name->version))
         return STEP_ENDED;
+    last_statement_note(&client->server->session->last, name->statement->bytes,
+                        name->statement->query_bytes - 1);
     if (name->facts != NULL) {
-        step = bind_suspect(client, message, &bind, name->facts, name->statement->bytes, &refused);
+        step = relay_examine_bound(client, message, &bind, name->facts, name->statement->bytes, &refused);
         if (step != STEP_TAKEN || refused)
             return step;
     }
@@ -329,9 +289,9 @@ enum step relay_describe(struct client *client, const struct message *message)
         if (step != STEP_TAKEN)
             return step;
     }
-    if (name == NULL || name->material == MATERIAL_TRUE)
+    if (name == NULL)
         return forward_owing(client, message, OWED_DESCRIBE);
-    if (!place_needed(client, name))
+    if (name->material != MATERIAL_TRUE && !place_needed(client, name))
         return STEP_ENDED;
     return place_describe(client, name->statement, name) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -364,6 +324,7 @@ enum step relay_close(struct client *client, const struct message *message)
     if (*wanted == '\0') {
         owed.evicts = client->unnamed.known;
         unnamed_forget(&client->unnamed);
+        owed.number = client->unnamed.number;
         client->server->session->unnamed_of = 0;
     } else if (!look_up(client, wanted, &name)) {
         return STEP_WAIT;
@@ -381,6 +342,8 @@ enum step relay_execute(struct client *client, const struct message *message)
 
     client->relay.unsynced = true;
     step = forward_owing(client, message, OWED_EXECUTE);
+    if (step == STEP_TAKEN && client->relay.name_reset != NAME_KEPT)
+        relay_barrier(client);
     if (step != STEP_TAKEN || client->names.portal == 0)
         return step;
     reader_init(&reader, message->bytes + FRAME_HEADER_BYTES, message->available - FRAME_HEADER_BYTES);

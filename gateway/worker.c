@@ -14,10 +14,13 @@
 #include "gateway/base/log.h"
 #include "gateway/catalog_read.h"
 #include "gateway/client.h"
+#include "gateway/deadlines.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/memory.h"
 #include "gateway/relay.h"
 #include "gateway/requester.h"
+#include "router/pool_budget.h"
 
 #define SWEEP_SECONDS 0.1
 
@@ -75,6 +78,8 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     worker->thread.now_us = now_us;
     client_sweep(worker, now_us);
+    deadlines_sweep(worker, now_us);
+    memory_sweep(worker);
     pool_sweep(&worker->thread, now_us);
     relay_sweep(&worker->thread, now_us);
     direct_sweep(worker, now_us);
@@ -97,9 +102,11 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
     worker->thread.now_us = clock_now_us();
     snprintf(worker->thread.who, sizeof worker->thread.who, "worker%d", index);
     list_init(&worker->thread.shards);
+    list_init(&worker->thread.lingering);
     list_init(&worker->clients);
     list_init(&worker->logins);
     list_init(&worker->ending);
+    list_init(&worker->admissions);
     list_init(&worker->retries);
     list_init(&worker->openings);
     list_init(&worker->questions);
@@ -126,6 +133,7 @@ static void close_down(struct worker *worker)
     ev_check_stop(worker->loop, &worker->turn_start);
     stream_engine_close(&worker->engine);
     generation_release(worker->generation);
+    free(worker->leaks);
     ev_loop_destroy(worker->loop);
 }
 
@@ -254,6 +262,26 @@ static void deliver_cancel(struct letter *letter, void *owner)
     else if (!relay_cancel(found, requester_done, sent->requester))
         atomic_fetch_add(&worker->gateway->counters.cancels_ignored, 1);
     free(sent);
+}
+
+static void deliver_room(struct letter *letter, void *owner)
+{
+    struct worker *worker = owner;
+
+    (void)letter;
+    atomic_store(&worker->room_pending, false);
+    if (worker->stopping)
+        return;
+    pool_budget_serve(&worker->thread);
+    direct_serve(worker);
+}
+
+void worker_send_room(struct worker *worker)
+{
+    if (atomic_exchange(&worker->room_pending, true))
+        return;
+    worker->room.deliver = deliver_room;
+    mailbox_send(&worker->mailbox, &worker->room);
 }
 
 void worker_send_cancel(struct worker *worker, uint64_t client_id, struct requester *requester)

@@ -157,6 +157,7 @@ static void open_failed(const struct login_failure *failure, struct server *serv
 {
     events->failed(failure, owner);
     if (server == NULL) {
+        budget_give(&failure->shard->thread->in_hand);
         if (counted)
             atomic_fetch_sub(&failure->shard->pool->open, 1);
         return;
@@ -164,6 +165,13 @@ static void open_failed(const struct login_failure *failure, struct server *serv
     server_close(server, failure->fault->message);
     free(server->login);
     free(server);
+}
+
+/* What the thread has in its hand goes with the server; the host may be another one since. */
+static void slot_take(struct server *server, const struct upstream_place *place)
+{
+    budget_follow(&server->shard->thread->in_hand, place->host->budget);
+    budget_pass(&server->shard->thread->in_hand, &server->slot);
 }
 
 /* -1 with a fault, as socket_connect. */
@@ -192,8 +200,13 @@ struct server *connect_start(struct pool_shard *shard, struct profile *profile, 
         fault_set(&fault, "53200", "out of memory");
     else if (upstream_place(shard->pool->upstream, &wish, 0, &place, &fault))
         fd = connect_place(server, &place, &fault);
-    if (server != NULL)
+    if (server != NULL) {
         server->counted = counted;
+        if (fd >= 0)
+            slot_take(server, &place);
+        else
+            budget_pass(&shard->thread->in_hand, &server->slot);
+    }
     if (fd < 0) {
         struct login_failure failure = {shard, profile, &fault, NULL, 0};
 

@@ -14,6 +14,7 @@
 #include "router/roles.h"
 #include "router/target.h"
 
+struct budget;
 struct fault;
 struct snapshot;
 struct upstream_options;
@@ -38,6 +39,7 @@ struct host {
     int port;
     bool numeric;   /* [s] never looked up again */
     struct host_addresses *_Atomic addresses; /* [a] NULL until the first look-up answered */
+    struct budget *budget; /* [s] the ledger of its connections, NULL: none is kept */
     struct tls_session session; /* what the next TLS connection resumes */
     _Atomic int role;           /* [a] enum host_role, as last judged */
     _Atomic uint64_t epoch;     /* [a] changes when connections made before may not be used any more */

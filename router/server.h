@@ -9,6 +9,7 @@
 #include "gateway/net/address.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/net/stream.h"
+#include "router/budget.h"
 #include "router/profile.h"
 #include "router/settings.h"
 
@@ -37,6 +38,7 @@ struct server {
     struct server_login *login;  /* [w] only while logging in */
     enum server_state state;
     char status;                 /* transaction status of the last ReadyForQuery: I, T or E */
+    struct budget_slot slot;     /* [w] its place among all connections to that PostgreSQL */
     bool counted;                /* holds one of the pool's slots */
     bool retire;                 /* to be closed, not parked, when its client lets go */
     bool dedicated;              /* opened for one session alone */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "gateway/wire/fields.h"
 #include "gateway/wire/frame.h"
@@ -116,6 +117,7 @@ static void on_backend_key(struct server *server, const unsigned char *message, 
     server->backend_pid = frame_u32(message + FRAME_HEADER_BYTES);
     server->secret_bytes = (uint16_t)key_bytes;
     memcpy(server->secret, message + FRAME_HEADER_BYTES + 4, key_bytes);
+    budget_seat(&server->slot, server->backend_pid);
 }
 
 static void on_error(struct server *server, const unsigned char *message, size_t size)
@@ -126,6 +128,8 @@ static void on_error(struct server *server, const unsigned char *message, size_t
     fields_error(message + FRAME_HEADER_BYTES, size - FRAME_HEADER_BYTES, &fields);
     if (!server->login->heard && strncmp(fields.sqlstate, "28", 2) == 0 && connect_again(server))
         return;
+    if (budget_is_refusal(fields.sqlstate))
+        budget_refused(&server->slot, fields.routine, clock_now_us());
     if (strlen(fields.sqlstate) != 5) { /* clients rely on a code: they are told in our words */
         fault_set(&fault, "XX000", "PostgreSQL refused the connection without a code: %s", fields.message);
         server_login_fail(server, &fault, NULL, 0);

@@ -62,7 +62,8 @@ static bool secret_take(struct lookup_link *link, PGresult *result)
     bool taken = true;
 
     if (link->rows > 1)
-        return fault_set(&link->query.fault, "21000", "auth_query gave more rows than the one that was expected");
+        return fault_set(&link->query.fault, "21000",
+                         "auth_query gave more rows than the one that was expected");
     if (PQgetisnull(result, 0, 0))
         return true; /* what a function without SETOF gives for nobody */
     if (strcmp(PQgetvalue(result, 0, 0), link->key.user) != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
- * lookup_place - how a look-up, or a control connection, reaches PostgreSQL: libpq's parameters, from the configuration.
- * What the configuration leaves open gets a value too, so that no file in a home directory decides.
- * Source: PostgreSQL manual "Database Connection Control Functions". */
+ * lookup_place - how a look-up, or a control connection, reaches PostgreSQL: libpq's parameters, from the
+ * configuration. What the configuration leaves open gets a value too, so that no file in a home directory
+ * decides. Source: PostgreSQL manual "Database Connection Control Functions". */
 #pragma once
 
 #include <stdbool.h>

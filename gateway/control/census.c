@@ -14,7 +14,8 @@
 
 enum { GATEWAYS_MAX = 1000, SLOTS_MAX = 1000000 };
 
-/* Only who logs in as this gateway does can claim to be one. What may not be seen of other roles' backends is their kind: those in a database are taken for clients. */
+/* Only who logs in as this gateway does can claim to be one. What may not be seen of other roles' backends
+ * is their kind: those in a database are taken for clients. */
 static const char query[] =
     "SELECT 'fact', 'announced', '0', set_config('application_name', $1, false), NULL "
 #define FACT(field, sql, sentence) "UNION ALL SELECT 'fact', '" #field "', (" sql ")::text, NULL, NULL "
@@ -80,10 +81,10 @@ static bool number(const char *text, int64_t *value)
 
 static void backend_add(struct census *census, const char *const texts[5], uint32_t pid)
 {
-    struct census_backend *backend = add(census, &census->backends, &census->backend_count,
+    struct budget_backend *backend = add(census, &census->backends, &census->backend_count,
                                          &census->backend_room, sizeof *backend);
 
-    *backend = (struct census_backend){.pid = pid,
+    *backend = (struct budget_backend){.pid = pid,
                                        .walsender = strcmp(texts[2], "walsender") == 0,
                                        .database = arena_string(census->arena, texts[3]),
                                        .user = arena_string(census->arena, texts[4])};
@@ -103,10 +104,10 @@ static void gateway_add(struct census *census, const char *announcement, uint32_
 
 static void limit_add(struct census *census, bool role, const char *name, int64_t value)
 {
-    struct census_limit *limit = add(census, &census->limits, &census->limit_count, &census->limit_room,
+    struct budget_limit *limit = add(census, &census->limits, &census->limit_count, &census->limit_room,
                                      sizeof *limit);
 
-    *limit = (struct census_limit){role, arena_string(census->arena, name),
+    *limit = (struct budget_limit){role ? PARTY_USER : PARTY_DATABASE, arena_string(census->arena, name),
                                    value > SLOTS_MAX ? SLOTS_MAX : (int)value};
 }
 
@@ -138,8 +139,9 @@ bool census_row(struct census *census, const char *const texts[5], struct fault 
                          CENSUS_ROWS_MAX);
     if (row_take(census, texts))
         return true;
-    return fault_set(fault, "42804", "PostgreSQL answered \"%.40s %.80s %.80s\" about itself, which makes no sense",
-                     texts[0], texts[1], texts[2]);
+    return fault_set(fault, "42804",
+                     "PostgreSQL answered \"%.40s %.80s %.80s\" about itself, which makes no sense", texts[0],
+                     texts[1], texts[2]);
 }
 
 void announcement_print(char text[ANNOUNCEMENT_BYTES], uint64_t id, int want, int use)

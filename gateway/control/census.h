@@ -7,19 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "router/budget_news.h"
 #include "router/facts.h"
 
 struct arena;
 struct fault;
 
 enum { CENSUS_ROWS_MAX = 50000, ANNOUNCEMENT_BYTES = 64 };
-
-/* One backend that takes a connection slot, or a WAL sender. */
-struct census_backend {
-    uint32_t pid;
-    bool walsender;
-    const char *database, *user; /* "" when it has none, or it may not be seen */
-};
 
 /* A gateway that announced itself by the application_name of its control connection. */
 struct census_gateway {
@@ -28,20 +22,13 @@ struct census_gateway {
     int want, use;
 };
 
-/* ALTER ROLE or ALTER DATABASE ... CONNECTION LIMIT. */
-struct census_limit {
-    bool role; /* or database */
-    const char *name;
-    int limit;
-};
-
 /* Everything is in the arena. */
 struct census {
     struct arena *arena;
     struct host_facts facts;
-    struct census_backend *backends;
+    struct budget_backend *backends;
     struct census_gateway *gateways;
-    struct census_limit *limits;
+    struct budget_limit *limits;
     size_t backend_count, gateway_count, limit_count, rows;
     size_t backend_room, gateway_room, limit_room;
 };

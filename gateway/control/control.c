@@ -42,6 +42,7 @@ static void hang_up(struct control *control)
     if (control->linked)
         query_link_close(&control->query);
     control->linked = false;
+    budget_give(&control->slot);
 }
 
 static void complain(struct control *control, const struct fault *fault)
@@ -130,12 +131,14 @@ static void on_news(struct query_link *query, enum link_news news)
     struct control *control = list_entry(query, struct control, query);
     struct fault fault = query->fault;
 
-    if (news == LINK_READY)
+    if (news == LINK_READY) {
+        budget_seat(&control->slot, (uint32_t)PQbackendPID(query->connection));
         ask(control);
-    else if (news == LINK_ANSWERED)
+    } else if (news == LINK_ANSWERED) {
         answered(control);
-    else
+    } else {
         failed(control, &fault);
+    }
 }
 
 static bool row_take(struct query_link *query, PGresult *result)
@@ -183,10 +186,12 @@ static void dial(struct control *control)
                                       control->announcement, &fault) &&
                       query_link_open(&control->query, loop_of(control), place.names, place.values, &fault);
     explicit_bzero(&place, sizeof place);
-    if (control->linked)
+    if (control->linked) {
+        budget_take_anyway(control->host->budget, SHARE_ADMIN, &control->slot);
         alarm_set(control, snapshot_of(control)->defaults.server_connect_timeout_us);
-    else
+    } else {
         failed(control, &fault);
+    }
 }
 
 static void on_alarm(struct ev_loop *loop, ev_timer *alarm, int events)

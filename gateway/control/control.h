@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  * control - one connection to each PostgreSQL server behind the gateway, logged in as auth_user, which asks
- * it every control_interval about itself and who else is connected. Main thread, where nothing else is said. */
+ * it every control_interval about itself and who else is connected. Main thread, where nothing else is
+ * said. */
 #pragma once
 
 #include <ev.h>
@@ -13,6 +14,7 @@
 #include "gateway/control/census.h"
 #include "gateway/control/query_link.h"
 #include "gateway/net/mailbox.h"
+#include "router/budget.h"
 #include "router/facts.h"
 
 struct controls;
@@ -28,6 +30,7 @@ struct control {
     struct upstream *upstream;    /* one that names it; it stays as long as the process */
     struct host *host;
     struct query_link query;
+    struct budget_slot slot;      /* its own place among PostgreSQL's connections */
     bool linked;                  /* there is a connection, in whatever state */
     bool soon;                    /* asked to ask again while asking */
     unsigned attempt;             /* which of the host's addresses is next */
@@ -71,5 +74,6 @@ struct control *controls_find(struct controls *controls, const struct host *host
  * said before, answered_us 0 for never. */
 bool controls_facts(struct controls *controls, const struct host *host, struct host_facts *facts);
 
-/* Any thread: PostgreSQL refused something; it is asked again at once, but not more than ten times a second. */
+/* Any thread: PostgreSQL refused something; it is asked again at once, but not more than ten times a
+ * second. */
 void controls_ask_soon(struct controls *controls);

@@ -42,6 +42,7 @@ struct stream_engine {
     struct list dirty, ready, closed;
     ev_prepare turn_end;
     uint64_t received_bytes, sent_bytes;
+    size_t kept_bytes, tls_count; /* of all its streams */
 };
 
 struct stream {

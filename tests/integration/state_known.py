@@ -11,8 +11,6 @@ KNOWN = {
                                                 "client drew last, tells that client's",
     "currval and lastval": "the sequence state of an earlier transaction is lost when another client wrote through "
                            "that server before currval was asked for the first time",
-    "a notification to oneself": "in one pipeline the notification may come behind its ReadyForQuery",
-    "LISTEN inside of a function": "with a pool of one server the session keeps it",
     "set_config computed": "the session keeps its server: with a pool of one nobody else gets any",
     "DDL that changes the result": "a client that never asked for the description of its statement gets the new "
                                    "columns in place of PostgreSQL's error",
