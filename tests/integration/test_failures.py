@@ -39,6 +39,14 @@ def start_again(cluster):
     raise AssertionError("PostgreSQL does not start: " + cluster.log()[-1000:])
 
 
+def servers(pool):
+    return [row for row in pool.console("SHOW SERVERS") if row["state"] != "login"]
+
+
+def active(pool):
+    return sum(row["state"] == "active" for row in servers(pool))
+
+
 def until_closed(client):
     heard = []
     while True:
@@ -64,12 +72,16 @@ def test_only_those_in_a_transaction_notice_a_restart(gateway, breakable, end):
         client.query("select 1")
     busy.query("begin")
     busy.query("insert into marks values (1, 1, 'lost')")
+    programs.eventually(lambda: active(pool) <= 1, 20, what="answers to what the others left in their servers")
     act(breakable)
-    heard = errors_of(until_closed(busy))
-    assert len(heard) == 1 and heard[0]["S"] == "FATAL" and heard[0]["C"] in expected and heard[0]["M"], heard
-    waiting.send(m.query("select 'waited'"))
-    assert waiting.silent(0.5)
-    start_again(breakable)
+    try:
+        heard = errors_of(until_closed(busy))
+        assert len(heard) == 1 and heard[0]["S"] == "FATAL" and heard[0]["C"] in expected and heard[0]["M"], heard
+        programs.eventually(lambda: not servers(pool), 20, what="the end of all servers")
+        waiting.send(m.query("select 'waited'"))
+        assert waiting.silent(0.5)
+    finally:
+        start_again(breakable)
     assert not errors_of(waiting.until("Z"))
     assert idle.value("select count(*) from marks where note = 'lost'") == "0"
     for client in (idle, waiting):
@@ -82,6 +94,7 @@ def test_only_the_client_of_a_killed_backend_and_those_in_a_transaction_notice_a
     idle.query("select 1")
     busy.query("begin")
     other.query("begin")
+    programs.eventually(lambda: active(pool) <= 2, 20, what="an answer to what the first left in its server")
     os.kill(int(busy.value("select pg_backend_pid()")), signal.SIGKILL)
     assert [error["C"] for error in errors_of(until_closed(busy))] == ["08006"]
     heard = until_closed(other)
