@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/policy.h"
+#include "gateway/relay_again.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
@@ -25,6 +26,9 @@
 
 /* How long a ROLLBACK for a client that left may take. */
 enum { CLEANING_LIMIT_US = 10000000 };
+
+/* PostgreSQL ends after it said so. */
+enum { FAREWELL_LIMIT_US = 1000000 };
 
 void relay_pin(struct client *client, enum pin_reason reason)
 {
@@ -72,6 +76,8 @@ void relay_link(struct client *client, struct server *server)
         take_out_of_pool(server);
     if (server->session == NULL || !replay_settings(client))
         client_close(client, REASON_MEMORY, NULL);
+    else
+        again_begin(client);
 }
 
 static void on_granted(struct waiter *waiter, struct server *server)
@@ -370,6 +376,15 @@ void relay_begin(struct client *client)
     client_enter(client, CLIENT_IDLE);
 }
 
+static void sweep_active(struct server *server, const struct server_session *session, uint64_t now_us)
+{
+    if (server->client == NULL && session->cleaning_since_us > 0 &&
+        now_us > session->cleaning_since_us + CLEANING_LIMIT_US)
+        server_close(server, "its ROLLBACK took too long");
+    else if (session->again.held_us > 0 && now_us > session->again.held_us + FAREWELL_LIMIT_US)
+        server->stream.events->ended(&server->stream, 0);
+}
+
 void relay_sweep(struct pool_thread *thread, uint64_t now_us)
 {
     list_each(link, following, &thread->shards) {
@@ -384,9 +399,8 @@ void relay_sweep(struct pool_thread *thread, uint64_t now_us)
         list_each(entry, after, &shard->states[SERVER_ACTIVE]) {
             struct server *server = list_entry(entry, struct server, link);
 
-            if (server->client == NULL && server->session != NULL && server->session->cleaning_since_us > 0 &&
-                now_us > server->session->cleaning_since_us + CLEANING_LIMIT_US)
-                server_close(server, "its ROLLBACK took too long");
+            if (server->session != NULL)
+                sweep_active(server, server->session, now_us);
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/relay.h"
+#include "gateway/relay_again.h"
 #include "gateway/relay_examine.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_prepared.h"
@@ -339,6 +340,9 @@ static size_t client_received(struct stream *stream, const unsigned char *bytes,
         }
         switch (next_message(client, bytes + used, length - used, &message)) {
         case STEP_TAKEN:
+            if (client->server != NULL)
+                again_note(client, message.available == message.frame.size ? bytes + used : NULL,
+                           message.available);
             used += message.available;
             continue;
         case STEP_ENDED:

@@ -53,6 +53,16 @@ struct owed_ring {
     uint32_t head, count, room;
 };
 
+/* What its client said since it was linked, as long as that may be said to another server: relay_again.c. */
+enum { AGAIN_BYTES = 1200 /* fits one segment of TCP anywhere */ };
+
+struct again {
+    bool possible;
+    uint64_t turn_us, written_before, told_bytes, held_us;
+    size_t used;
+    unsigned char bytes[AGAIN_BYTES];
+};
+
 /* What the session layer knows about one server. */
 struct server_session {
     struct owed_ring owed;
@@ -75,6 +85,7 @@ struct server_session {
     uint8_t listens;              /* the ReadyForQuery at hand is gateway/notify's: as in struct owed */
     bool names_unseen;            /* a function may have removed what was prepared: it is not given back */
     bool said_fatal;              /* PostgreSQL sent FATAL or PANIC: the end of the connection is no news */
+    struct again again;
     const char *late;             /* the time limit for which the query was cancelled; NULL: it was not */
     uint64_t late_us;             /* ... and its value */
     struct last_statement last;
