@@ -61,10 +61,10 @@ static size_t address_key(const struct address *peer, unsigned char key[16])
     return peer->any.sa_family == AF_INET ? 4 : 8;
 }
 
-static bool is_one_too_many(struct client *client, enum census_kind kind, const void *key, size_t length,
+static bool is_one_too_many(struct client *client, enum headcount_kind kind, const void *key, size_t length,
                             int limit)
 {
-    return !census_enter(&gateway_of(client)->census, &client->seat, kind, key, length, limit);
+    return !headcount_enter(&gateway_of(client)->headcount, &client->seat, kind, key, length, limit);
 }
 
 bool admission_arrives(struct client *client)
@@ -73,7 +73,7 @@ bool admission_arrives(struct client *client)
     struct gateway *gateway = gateway_of(client);
     unsigned char key[16];
 
-    if (is_one_too_many(client, CENSUS_ADDRESS, key, address_key(&client->peer, key),
+    if (is_one_too_many(client, HEADCOUNT_ADDRESS, key, address_key(&client->peer, key),
                         snapshot->max_client_conn_per_address))
         client->login->refusal = REASON_ADDRESS_LIMIT;
     else if (atomic_load(&gateway->logins) > snapshot->max_login_conn)
@@ -115,13 +115,13 @@ bool admission_enters(struct client *client)
 
     if (client->verdict.class == CLASS_ADMIN)
         return true;
-    if (is_one_too_many(client, CENSUS_ROUTE, route->name, strlen(route->name),
+    if (is_one_too_many(client, HEADCOUNT_ROUTE, route->name, strlen(route->name),
                         route->pool.max_route_client_connections))
         return refuse(client, REASON_ROUTE_LIMIT, route->pool.max_route_client_connections, route->name);
-    if (*user != '\0' && is_one_too_many(client, CENSUS_USER, user, strlen(user),
+    if (*user != '\0' && is_one_too_many(client, HEADCOUNT_USER, user, strlen(user),
                                          snapshot->max_user_client_connections))
         return refuse(client, REASON_USER_LIMIT, snapshot->max_user_client_connections, user);
-    if (*database != '\0' && is_one_too_many(client, CENSUS_DATABASE, database, strlen(database),
+    if (*database != '\0' && is_one_too_many(client, HEADCOUNT_DATABASE, database, strlen(database),
                                              snapshot->max_db_client_connections))
         return refuse(client, REASON_DATABASE_LIMIT, snapshot->max_db_client_connections, database);
     return true;
@@ -129,5 +129,5 @@ bool admission_enters(struct client *client)
 
 void admission_leaves(struct client *client)
 {
-    census_leave(&gateway_of(client)->census, &client->seat);
+    headcount_leave(&gateway_of(client)->headcount, &client->seat);
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "conf/pins.h"
-#include "gateway/census.h"
+#include "gateway/headcount.h"
 #include "gateway/client_state.h"
 #include "gateway/net/address.h"
 #include "gateway/net/stream.h"
@@ -74,7 +74,7 @@ struct client {
     unsigned char secret[POOLED_SECRET_BYTES];
     uint64_t transactions, queries;
     struct watch watch;
-    struct census_seat seat;
+    struct headcount_seat seat;
     bool counted_refused;         /* in gateway->refusals, not ->logins, until the login is over */
 };
 

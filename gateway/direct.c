@@ -18,6 +18,7 @@
 #include "gateway/throttles.h"
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
+#include "router/linger.h"
 
 enum { RETRY_US = 200000 };
 
@@ -56,12 +57,17 @@ void direct_end(struct client *client)
     flow_end(&direct->up);
     flow_end(&direct->down);
     throttles_leave(direct->bulk);
+    budget_claim_close(&direct->claim);
     cancel_keys_remove(&client->worker->gateway->cancel_keys, &direct->key);
     if (direct->server_open) {
         stream_flush(&direct->server); /* the client's Terminate */
+        linger_start(&client->worker->thread, direct->server.fd, &direct->slot);
         stream_close(&direct->server); /* its `released` frees the memory */
     } else if (!direct->abandoned) {
+        budget_give(&direct->slot);
         direct_free(direct);
+    } else {
+        budget_give(&direct->slot);
     }
 }
 
@@ -199,6 +205,7 @@ static bool become_direct(struct client *client, size_t room)
         strcmp(client->identity.application_name, "createdb") == 0)
         pools_close_all_idle(&client->worker->gateway->pools);
     direct->client = client;
+    direct->share = SHARE_DIRECT;
     direct->began_us = clock_now_us();
     flow_init(&direct->up, direct, &client->stream, &direct->server);
     flow_init(&direct->down, direct, &direct->server, &client->stream);
@@ -222,13 +229,15 @@ void direct_begin(struct client *client, const unsigned char *packet, size_t byt
     if (!admission_enters(client) || !become_direct(client, room))
         return;
     client->direct->packet_bytes = direct_build_packet(client, packet, bytes, client->direct->packet, room);
+    if (client->login->startup.replication != REPLICATION_NONE)
+        client->direct->share = SHARE_REPLICATION;
     leave_login(client);
     if (client->direct->packet_bytes == 0) {
         fault_set(&fault, "54000", "the startup parameters and the route's settings together are too long");
         client_refuse(client, &fault);
         return;
     }
-    direct_connect(client->direct);
+    direct_admit(client->direct);
 }
 
 void direct_pass_on(struct client *client, const unsigned char *bytes, size_t length)
@@ -239,7 +248,7 @@ void direct_pass_on(struct client *client, const unsigned char *bytes, size_t le
     memcpy(client->direct->packet, bytes, length);
     client->direct->packet_bytes = length;
     leave_login(client);
-    direct_connect(client->direct);
+    direct_admit(client->direct);
 }
 
 /* PostgreSQL, or what listens there, took the connection and says nothing. */
@@ -268,7 +277,8 @@ void direct_sweep(struct worker *worker, uint64_t now_us)
 
         if (now_us < direct->retry_at_us)
             break;
-        direct_connect(direct);
+        direct_admit(direct);
     }
+    direct_serve(worker);
     sweep_openings(worker, now_us);
 }

@@ -12,6 +12,7 @@
 #include "gateway/net/address.h"
 #include "gateway/net/stream.h"
 #include "gateway/wire/startup.h"
+#include "router/budget.h"
 #include "router/cancel.h"
 #include "router/encrypt.h"
 
@@ -19,12 +20,12 @@ struct bulk;
 struct client;
 struct fault;
 
-enum direct_state { DIRECT_RETRYING, DIRECT_LOGIN, DIRECT_OPEN };
+enum direct_state { DIRECT_WAITING, DIRECT_RETRYING, DIRECT_LOGIN, DIRECT_OPEN };
 
 struct direct {
     struct client *client;
     struct stream server;
-    struct list link;          /* worker->retries, or ->openings until PostgreSQL said something */
+    struct list link; /* worker->admissions, ->retries, or ->openings until PostgreSQL said something */
     enum direct_state state;
     bool server_open;
     bool abandoned;            /* this attempt was closed to be made again */
@@ -34,6 +35,10 @@ struct direct {
     bool heard;                /* the client was shown something of PostgreSQL's: no second attempt */
     unsigned attempt;
     uint64_t retry_at_us, began_us, opened_us;
+    uint64_t waits_since_us, admitted_us; /* for its place among PostgreSQL's connections; 0: it had not to */
+    enum share share;
+    struct budget_claim claim;
+    struct budget_slot slot;
     struct encryption encryption; /* and where the server is */
     struct cancel_key key;
     uint32_t backend_pid;
@@ -51,6 +56,11 @@ size_t direct_login(struct direct *direct, const unsigned char *bytes, size_t le
 bool direct_login_answer(struct direct *direct, const unsigned char *bytes, size_t length);
 /* direct.c: the handlers of direct->server. */
 extern const struct stream_events direct_server_events;
+
+/* direct_admit.c. Connects as soon as the budget has a place for it, now or later. */
+void direct_admit(struct direct *direct);
+/* Before its ReadyForQuery: a NOTICE to a client that had to wait. */
+void direct_tell_wait(struct direct *direct);
 
 /* direct_connect.c. Connects (again); the client is refused when that cannot even begin. */
 void direct_connect(struct direct *direct);

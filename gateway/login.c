@@ -4,6 +4,7 @@
 #include "gateway/login.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,10 +62,13 @@ void login_abandon(struct client *client)
 
 static bool remember_identity(struct client *client, const struct startup *startup)
 {
-    const char *application_name = startup->application_name == NULL ? "" : startup->application_name;
+    char application_name[STARTUP_NAME_BYTES];
     size_t user = strlen(startup->user) + 1, database = strlen(startup->database) + 1;
-    char *memory = malloc(user + database + strlen(application_name) + 1);
+    struct fault notice;
+    char *memory;
 
+    startup_clean_name(startup->application_name, application_name, &notice);
+    memory = malloc(user + database + strlen(application_name) + 1);
     if (memory == NULL)
         return false;
     client->identity.user = strcpy(memory, startup->user);
@@ -139,6 +143,19 @@ static bool find_pool(struct client *client)
     return false;
 }
 
+static bool is_enabled(struct client *client)
+{
+    const char *database = client->identity.database;
+    struct fault fault;
+
+    if (client->verdict.class == CLASS_ADMIN || !pools_disabled(&client->worker->gateway->pools, database))
+        return true;
+    fault_set(&fault, "55000", "database \"%s\" is not currently accepting connections", database);
+    fault_hint(&fault, "An operator disabled it; ENABLE on the console lets clients in again.");
+    client_refuse(client, &fault);
+    return false;
+}
+
 /* TLS goes end to end: the route is chosen by listener and address alone. */
 static bool classify_unseen(const struct client *client, struct verdict *verdict, struct fault *fault)
 {
@@ -181,7 +198,7 @@ static void route_session(struct client *client, const unsigned char *packet, si
         client_refuse(client, &fault);
         return;
     }
-    if (!admission_begins(client))
+    if (!is_enabled(client) || !admission_begins(client))
         return;
     log_route(client);
     if (client->verdict.mode != MODE_DIRECT || client->verdict.class == CLASS_ADMIN) {
@@ -205,8 +222,8 @@ static bool unseen_target(const struct client *client, struct cancel_target *tar
     struct fault fault;
 
     if (client->listener->tls != LISTENER_PASSES_THROUGH || !classify_unseen(client, &verdict, &fault) ||
-        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), 0, &place,
-                        &fault))
+        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), NULL, 0,
+                        &place, &fault))
         return false;
     *target = (struct cancel_target){.direct = true, .backend = place.address};
     return true;

@@ -25,10 +25,13 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+#define DEPARTURES_SECONDS 0.1
+
 struct serving {
     struct gateway gateway;
     ev_signal terminate, interrupt, quit, reload;
-    ev_timer patience; /* shutdown_timeout */
+    ev_timer patience;   /* shutdown_timeout */
+    ev_timer departures; /* SHUTDOWN WAIT_FOR_CLIENTS */
     bool stopping;
 };
 
@@ -152,6 +155,9 @@ bool serve_reload(struct gateway *gateway, struct fault *fault)
     generation_release(gateway->generation);
     gateway->generation = generation;
     lookups_reload(gateway->lookups, generation);
+    controls_reload(&gateway->controls, generation);
+    ledgers_reload(&gateway->ledgers);
+    hosts_watch_reload(&gateway->hosts_watch, snapshot);
     log_info("main", "the configuration was reloaded from %s", gateway->config_file);
     return true;
 }
@@ -203,11 +209,35 @@ static void on_patience_over(struct ev_loop *loop, ev_timer *timer, int events)
     stop(timer->data, true);
 }
 
-bool serve_shutdown(struct gateway *gateway, struct fault *fault)
+void serve_shutdown(struct gateway *gateway, bool now)
 {
-    (void)fault;
-    stop(list_entry(gateway, struct serving, gateway), false);
-    return true;
+    stop(list_entry(gateway, struct serving, gateway), now);
+}
+
+/* The console is for those who wait for the others. */
+static void on_clients_looked_at(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct serving *serving = timer->data;
+    struct gateway *gateway = &serving->gateway;
+
+    (void)events;
+    if (!serving->stopping && atomic_load(&gateway->clients) > atomic_load(&gateway->consoles))
+        return;
+    ev_timer_stop(loop, timer);
+    if (!serving->stopping)
+        stop(serving, false);
+}
+
+void serve_shutdown_after_clients(struct gateway *gateway)
+{
+    struct serving *serving = list_entry(gateway, struct serving, gateway);
+
+    if (serving->stopping || ev_is_active(&serving->departures))
+        return;
+    log_info("main", "taking no new connections; waiting for all clients to leave");
+    listeners_close();
+    ev_timer_set(&serving->departures, 0., DEPARTURES_SECONDS);
+    ev_timer_start(gateway->loop, &serving->departures);
 }
 
 /* The last worker to end its loop says so; then main's loop ends too. */
@@ -239,6 +269,8 @@ static void watch_events(struct serving *serving)
     watch_signal(serving, &serving->reload, SIGHUP);
     ev_timer_init(&serving->patience, on_patience_over, 0., 0.);
     serving->patience.data = serving;
+    ev_timer_init(&serving->departures, on_clients_looked_at, 0., 0.);
+    serving->departures.data = serving;
 }
 
 static bool start(struct gateway *gateway, struct fault *fault)

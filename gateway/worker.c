@@ -22,6 +22,7 @@
 #include "gateway/relay.h"
 #include "gateway/requester.h"
 #include "gateway/throttles.h"
+#include "router/pool_budget.h"
 
 #define SWEEP_SECONDS 0.1
 #define THROTTLE_TICK_SECONDS 0.005
@@ -113,9 +114,11 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
     worker->thread.now_us = clock_now_us();
     snprintf(worker->thread.who, sizeof worker->thread.who, "worker%d", index);
     list_init(&worker->thread.shards);
+    list_init(&worker->thread.lingering);
     list_init(&worker->clients);
     list_init(&worker->logins);
     list_init(&worker->ending);
+    list_init(&worker->admissions);
     list_init(&worker->retries);
     list_init(&worker->openings);
     list_init(&worker->questions);
@@ -275,6 +278,26 @@ static void deliver_cancel(struct letter *letter, void *owner)
     else if (!relay_cancel(found, requester_done, sent->requester))
         atomic_fetch_add(&worker->gateway->counters.cancels_ignored, 1);
     free(sent);
+}
+
+static void deliver_room(struct letter *letter, void *owner)
+{
+    struct worker *worker = owner;
+
+    (void)letter;
+    atomic_store(&worker->room_pending, false);
+    if (worker->stopping)
+        return;
+    pool_budget_serve(&worker->thread);
+    direct_serve(worker);
+}
+
+void worker_send_room(struct worker *worker)
+{
+    if (atomic_exchange(&worker->room_pending, true))
+        return;
+    worker->room.deliver = deliver_room;
+    mailbox_send(&worker->mailbox, &worker->room);
 }
 
 void worker_send_cancel(struct worker *worker, uint64_t client_id, struct requester *requester)

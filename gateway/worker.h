@@ -30,6 +30,7 @@ struct worker {
     struct list clients;             /* all of them */
     struct list logins;              /* those not logged in, oldest first */
     struct list ending;              /* those whose last bytes are being sent, oldest first */
+    struct list admissions;          /* direct sessions that wait for a place in the budget, oldest first */
     struct list retries;             /* direct sessions that wait to connect again */
     struct list openings;            /* direct sessions to which PostgreSQL has said nothing yet */
     struct list questions;           /* catalogs being read, see catalog_read */
@@ -44,6 +45,8 @@ struct worker {
     _Atomic int64_t held_bytes;      /* [a] by its connections; see gateway/memory */
     _Atomic int64_t greediest_bytes; /* [a] by one of them, while memory is scarce */
     _Atomic int load;                /* [a] clients, for dispatching */
+    struct letter room;              /* "the budget has room": who waits for it asks again */
+    _Atomic bool room_pending;       /* [a] */
     struct letter ended;             /* to main, when the loop is over */
     _Atomic uint64_t heartbeat;      /* [a] loop turns, for the watchdog */
 };
@@ -60,5 +63,7 @@ void worker_send_client(struct worker *worker, int fd, const struct address *pee
 void worker_send_generation(struct worker *worker, struct generation *generation);
 /* Any thread. now: without waiting for running transactions. */
 void worker_send_stop(struct worker *worker, bool now);
+/* Any thread. There may be room in the budget for those who wait. */
+void worker_send_room(struct worker *worker);
 /* Any thread. Cancels what client_id runs; the requester hears of the end. */
 void worker_send_cancel(struct worker *worker, uint64_t client_id, struct requester *requester);

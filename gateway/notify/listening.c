@@ -34,6 +34,11 @@ static const char *login_encoding(const struct client *client)
     return "";
 }
 
+bool notify_is_in(const struct client *client, const char *encoding)
+{
+    return client->profile != NULL && strcmp(encoding, login_encoding(client)) == 0;
+}
+
 bool listening_is_possible(const struct client *client)
 {
     return client->pool != NULL && client->profile != NULL && !client->relay.dedicated &&

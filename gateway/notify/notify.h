@@ -30,6 +30,8 @@ void notify_after(struct client *client, const struct statement_facts *facts);
  * client's at the end of the transaction. False: the hub cannot do that, the client has to keep the server.
  * */
 bool notify_suspect(struct client *client);
+/* Whether this is the client_encoding of its login, in which a hub hears for it. */
+bool notify_is_in(const struct client *client, const char *encoding);
 /* DISCARD ALL was executed. */
 void notify_discard(struct client *client);
 

@@ -12,6 +12,7 @@ import pytest
 
 import messages as m
 from load import in_threads
+from programs import eventually
 from rawpg import Raw, Refused, errors_of, rows_of
 
 
@@ -57,6 +58,28 @@ def test_a_cancel_in_a_transaction_fails_it_and_keeps_the_session(pool):
         client.query("rollback")
         assert client.value("select 1") == "1"
         client.leave()
+
+
+def test_a_cancel_reaches_what_is_prepared_for_a_client_on_its_next_server(gateway, postgres):
+    """The statement is parsed there in front of its Bind, and waits for the lock that the client would wait for."""
+    pool = gateway(pool=2, workers=1)
+    pool.wait_until_known()
+    postgres.sql("drop table if exists locked;\ncreate table locked (n int)", user="app")
+    with pool.login() as client, pool.login() as other, postgres.connect(autocommit=False) as locker:
+        client.ask(m.parse("of_mine", "select * from locked"), m.sync())
+        first = client.value("select pg_backend_pid() + 0")
+        other.query("begin")
+        assert other.value("select pg_backend_pid() + 0") == first
+        locker.execute("lock table locked")
+        client.send(m.bind("", "of_mine") + m.execute() + m.sync())
+        eventually(lambda: postgres.backends("wait_event_type = 'Lock'"), 10, what="a wait for the lock")
+        client.cancel()
+        assert cancelled(client.until("Z"))
+        locker.rollback()
+        assert not errors_of(client.ask(m.bind("", "of_mine"), m.execute(), m.sync()))
+        other.query("commit")
+        client.leave()
+        other.leave()
 
 
 def test_a_cancel_hits_no_neighbour(pool):

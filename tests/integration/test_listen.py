@@ -551,3 +551,29 @@ def test_asyncpg_calls_its_listeners(gateway, postgres):
         await connection.close()
 
     asyncio.run(run())
+
+
+def test_execute_after_a_failed_drop_finds_its_server_where_the_session_listens(gateway):
+    """While what a DROP changed is not known, statements go to servers that were made to listen first: the
+    EXECUTE that waits for that must find the server as it was made."""
+    gate = gateway(pool=1)
+    client = gate.login()
+    for _ in range(3):
+        assert errors_of(client.query("drop table nowhere"))[0]["C"] == "42P01"
+        assert kinds(client.query("listen news")) == "CZ"
+        assert errors_of(client.query("execute nothing"))[0]["C"] == "26000"
+        assert kinds(client.query("unlisten news")) == "CZ"
+
+
+def test_a_session_back_in_its_logins_encoding_listens_without_a_server(gateway, postgres):
+    gate = gateway(pool=1)
+    client = gate.login(client_encoding="UTF8")
+    client.query("set client_encoding = 'LATIN1'")
+    client.query("listen news")
+    eventually(lambda: [row["reasons"] for row in gate.console("SHOW PINS")] == ["listen"], 10, what="a pin")
+    client.query("unlisten news")
+    client.query("set client_encoding = 'UTF8'")
+    client.query("listen news")
+    eventually(lambda: pools(gate, "sv_active") == 0, 10, what="the server of a session that listens")
+    postgres.sql("notify news, 'é'")
+    assert told(client) == [("news", "é")]
