@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * credentials - what a pool answers when PostgreSQL asks who it is. */
+#pragma once
+
+#include <stdbool.h>
+
+/* How this pool logs in to PostgreSQL. A hash or keys beside a password are newer than it. */
+struct credentials {
+    char *password;              /* NULL = none */
+    char md5[36];                /* "md5" and 32 digits; "" = none */
+    bool keys;                   /* client_key and server_key are known (SCRAM pass-through) */
+    unsigned char client_key[32], server_key[32];
+};
