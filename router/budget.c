@@ -121,6 +121,7 @@ bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t
         return false;
     pthread_mutex_lock(&budget->lock);
     memcpy(claim->limits, limits, sizeof claim->limits);
+    parties_configure(claim);
     denial = judge(claim, now_us);
     atomic_store(&claim->denial, (int)denial);
     taken = denial == DENIAL_NONE;

@@ -29,6 +29,7 @@ struct party {
     enum party_kind kind;
     char name[PARTY_NAME_BYTES]; /* longer ones, which PostgreSQL cuts too, are cut */
     int references, used;      /* [l] */
+    int configured;            /* [l] the limit of the last claim, 0 = none */
     int foreign;               /* [l] connections of others */
     int granted;               /* [l] PostgreSQL's CONNECTION LIMIT, BUDGET_UNLIMITED: none */
     int ceiling;               /* [l] lower since PostgreSQL refused one more */
@@ -134,3 +135,15 @@ void budget_refused(struct budget_slot *slot, const char *routine, uint64_t now_
 int budget_excess(struct budget *budget);
 /* What there is of slots in all; replication is not in it. */
 int budget_used(struct budget *budget);
+
+/* A ledger at one moment. gateways 0: PostgreSQL never told about itself. */
+struct budget_view {
+    int used[SHARES], floors[SHARES_OF_CONNECTIONS], waiting[SHARES];
+    int capacity, senders, headroom;
+    int max_connections, reserve, foreign, gateways, others_use;
+    bool counted;
+};
+void budget_look(struct budget *budget, struct budget_view *view);
+void budget_each_party(struct budget *budget,
+                       void (*see)(const struct budget *budget, const struct party *party, void *owner),
+                       void *owner);

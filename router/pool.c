@@ -28,15 +28,6 @@ struct pool_shard *pool_shard(struct pool *pool, struct pool_thread *thread)
     return shard;
 }
 
-/* A slot of the pool was taken; without one of the budget it is given back. */
-static bool pool_slot_pay(struct pool_shard *shard, uint64_t now_us)
-{
-    if (pool_budget_take(shard, SHARE_POOLED, now_us))
-        return true;
-    atomic_fetch_sub(&shard->pool->open, 1);
-    return false;
-}
-
 bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us)
 {
     struct pool *pool = shard->pool;
@@ -45,9 +36,12 @@ bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us)
 
     if (now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed))
         return false;
+    if (open >= limit || !pool_budget_take(shard, SHARE_POOLED, now_us))
+        return false;
     while (open < limit)
         if (atomic_compare_exchange_weak(&pool->open, &open, open + 1))
-            return pool_slot_pay(shard, now_us);
+            return true;
+    budget_give(&shard->thread->in_hand);
     return false;
 }
 
@@ -110,7 +104,10 @@ static bool slot_by_eviction(struct pool_shard *shard, uint64_t now_us)
     CHECK(server->counted);
     server->counted = false;
     server_close(server, "its slot is needed for a session that it does not fit");
-    return pool_slot_pay(shard, now_us);
+    if (pool_budget_take(shard, SHARE_POOLED, now_us))
+        return true;
+    atomic_fetch_sub(&shard->pool->open, 1);
+    return false;
 }
 
 static void login_ready(struct server *server, void *owner, const struct login_parameters *parameters)
