@@ -19,7 +19,7 @@
 struct client;
 struct fault;
 
-enum direct_state { DIRECT_WAITING, DIRECT_RETRYING, DIRECT_LOGIN, DIRECT_OPEN };
+enum direct_state { DIRECT_RETRYING, DIRECT_WAITING, DIRECT_LOGIN, DIRECT_OPEN };
 
 /* One direction of the passthrough. */
 struct flow {

@@ -6,6 +6,10 @@
 #include "router/hosts.h"
 #include "router/pool.h"
 
+/* A server that was opened for a pool serves it for so long at least, so that pools that take turns do more
+ * than connecting. */
+enum { TURN_US = 200000 };
+
 /* Of the host that the next connection goes to; NULL when none is kept or no address is known. */
 static struct budget *budget_next(struct pool *pool)
 {
@@ -82,8 +86,11 @@ void pool_budget_close(struct pool *pool)
 bool pool_budget_pays(struct server *server)
 {
     struct pool *pool = server->shard->pool;
+    uint64_t now_us = server->shard->thread->now_us;
 
-    if (server->shard->thread->now_us > atomic_exchange(&pool->owes_until_us, 0))
+    if (now_us < server->opened_us + TURN_US && now_us < atomic_load(&pool->owes_until_us))
+        return false;
+    if (now_us > atomic_exchange(&pool->owes_until_us, 0))
         return false;
     server_close(server, "its place is needed by those who wait longer");
     return true;

@@ -9,6 +9,7 @@ import time
 import psycopg
 import pytest
 
+import messages as m
 import programs
 from cluster import Cluster
 from gate import Gateway, configuration
@@ -169,8 +170,8 @@ def test_direct_sessions_beyond_their_share_wait_and_are_told_so(gate):
             with psycopg.connect(host="127.0.0.1", port=one.direct, user="app", dbname="app") as late:
                 told.append(late.execute("select 1").fetchone())
 
-        late = one.raw("direct")
-        late.startup(user="app", database="app")
+        late = one.raw("direct", timeout=60)
+        late.send(m.startup("app", "app"))
         eventually(lambda: budget(one)["direct_waiting"] == 1, 20, what="one in the queue")
         with one.connect() as pooled:
             assert pooled.execute("select 1").fetchone() == (1,)
@@ -179,7 +180,7 @@ def test_direct_sessions_beyond_their_share_wait_and_are_told_so(gate):
         eventually(lambda: budget(one)["direct_waiting"] == 2, 20, what="two in the queue")
     messages = late.until("Z")
     notices = [message for message in messages if message.type == "N"]
-    assert len(notices) == 1 and "waited" in notices[0].fields()["M"]
+    assert len(notices) == 1 and "waited" in m.fields(notices[0].body)["M"]
     late.leave()
     thread.join(30)
     assert told == [(1,)]
@@ -199,8 +200,8 @@ def test_replication_waits_for_a_wal_sender(gate, small):
     where = {"host": "127.0.0.1", "port": one.direct, "user": "app", "dbname": "app", "replication": "database"}
     with psycopg.connect(**where, autocommit=True) as first, psycopg.connect(**where, autocommit=True) as second:
         assert first.execute("IDENTIFY_SYSTEM") and second.execute("IDENTIFY_SYSTEM")
-        third = one.raw("direct")
-        third.startup(user="app", database="app", replication="database")
+        third = one.raw("direct", timeout=60)
+        third.send(m.startup("app", "app", replication="database"))
         eventually(lambda: budget(one)["replication_waiting"] == 1, 20, what="one that waits")
     assert third.until("Z")
     third.leave()
