@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
- * direct_admit - a direct session takes its place in the budget before it connects; without one it waits behind
- * those who came before it. The client can be told so only once it is authenticated: before that, drivers take
- * nothing but an authentication request or an error. */
+ * direct_admit - a direct session takes its place in the budget before it connects; without one it waits
+ * behind those who came before it. The client can be told so only once it is authenticated: before that,
+ * drivers take nothing but an authentication request or an error. */
 #include <stdio.h>
 
 #include "gateway/base/clock.h"
@@ -65,7 +65,8 @@ static void wait(struct direct *direct)
         return;
     direct->waits_since_us = clock_now_us();
     atomic_fetch_add(&worker->gateway->counters.direct_waits, 1);
-    log_info(worker->thread.who, "client=%llu waits for a connection of PostgreSQL's: share=%s user=%s database=%s",
+    log_info(worker->thread.who,
+             "client=%llu waits for a connection of PostgreSQL's: share=%s user=%s database=%s",
              (unsigned long long)direct->client->id, share_name(direct->share),
              direct->client->identity.user == NULL ? "" : direct->client->identity.user,
              direct->client->identity.database == NULL ? "" : direct->client->identity.database);
@@ -102,9 +103,11 @@ static void refuse(struct direct *direct, uint64_t limit_us)
     struct fault fault;
 
     atomic_fetch_add(&direct->client->worker->gateway->counters.direct_waits_timed_out, 1);
-    fault_set(&fault, "53300",
-              "direct_wait_timeout: no connection of PostgreSQL's became free for this session within %llu ms",
-              (unsigned long long)(limit_us / 1000));
+    fault_set(
+        &fault, "53300",
+        "direct_wait_timeout: no connection of PostgreSQL's became free for this session within %llu "
+              "ms",
+        (unsigned long long)(limit_us / 1000));
     fault_hint(&fault, "See SHOW BUDGET for who has them; direct_reserved keeps some free for direct sessions.");
     client_refuse(direct->client, &fault);
 }

@@ -32,7 +32,7 @@ struct flow {
 struct direct {
     struct client *client;
     struct stream server;
-    struct list link;          /* worker->admissions, ->retries, or ->openings until PostgreSQL said something */
+    struct list link; /* worker->admissions, ->retries, or ->openings until PostgreSQL said something */
     enum direct_state state;
     bool server_open;
     bool abandoned;            /* this attempt was closed to be made again */

@@ -16,6 +16,7 @@
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
+#include "router/budgets.h"
 #include "router/cancel.h"
 #include "router/hosts.h"
 #include "router/pool.h"

@@ -40,8 +40,8 @@ static void foreign_add(const struct budget *budget, enum party_kind kind, const
         party->foreign++;
 }
 
-/* Connections that are neither ours nor, as far as it is known, other gateways'. Those of ours whose pid is not
- * known yet may be among the unknown ones. */
+/* Connections that are neither ours nor, as far as it is known, other gateways'. Those of ours whose pid is
+ * not known yet may be among the unknown ones. */
 static void foreigners_count(struct budget *budget, const struct budget_count *counted, int *senders)
 {
     int unknown = -(counted->others_use);

@@ -29,7 +29,8 @@ void budget_floors(int capacity, const int wanted[SHARES_OF_CONNECTIONS], int fl
     }
 }
 
-int budget_room(int capacity, const int used[SHARES], const int floors[SHARES_OF_CONNECTIONS], enum share share)
+int budget_room(int capacity, const int used[SHARES], const int floors[SHARES_OF_CONNECTIONS],
+                enum share share)
 {
     int room = capacity;
 

@@ -19,7 +19,8 @@ void budget_floors(int capacity, const int wanted[SHARES_OF_CONNECTIONS], int fl
 
 /* How many more the share may take of `capacity`, so that every other one can still have its floor. Below 0:
  * so many too many. */
-int budget_room(int capacity, const int used[SHARES], const int floors[SHARES_OF_CONNECTIONS], enum share share);
+int budget_room(int capacity, const int used[SHARES], const int floors[SHARES_OF_CONNECTIONS],
+                enum share share);
 
 /* What a gateway wants of the connections that several share. */
 struct budget_demand {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  * budget_view - a ledger as it is shown. */
+#include "router/budgets.h"
+
 #include <string.h>
 
 #include "router/budget_parts.h"

@@ -6,8 +6,8 @@
 #include "router/handoff.h"
 #include "router/pool.h"
 
-/* An evicted connection is gone within this, or another one is tried; for as long a busy pool keeps its servers
- * while another has waited; and for so long a pool's debt holds. */
+/* An evicted connection is gone within this, or another one is tried; for as long a busy pool keeps its
+ * servers while another has waited; and for so long a pool's debt holds. */
 enum { EVICTION_US = 100000, SLICE_US = 50000, DEBT_US = 1000000 };
 
 /* Who is to give up a server. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * evict - makes room in the budget: closes one idle server of some pool, or has a busy pool that has more than
- * its part give up the next one that becomes free. */
+ * evict - makes room in the budget: closes one idle server of some pool, or has a busy pool that has more
+ * than its part give up the next one that becomes free. */
 #pragma once
 
 #include <stdint.h>

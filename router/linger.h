@@ -7,8 +7,8 @@
 
 struct pool_thread;
 
-/* Gives the slot back when the peer of this socket has closed, or after a second. The caller closes the socket
- * itself afterwards; what still comes is thrown away. An empty slot is nothing to do. */
+/* Gives the slot back when the peer of this socket has closed, or after a second. The caller closes the
+ * socket itself afterwards; what still comes is thrown away. An empty slot is nothing to do. */
 void linger_start(struct pool_thread *thread, int fd, struct budget_slot *slot);
 
 /* Ends all waiting, at the end of the process. */

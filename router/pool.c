@@ -28,21 +28,31 @@ struct pool_shard *pool_shard(struct pool *pool, struct pool_thread *thread)
     return shard;
 }
 
-bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us)
+static bool slot_acquire(struct pool_shard *shard, bool spare, uint64_t now_us)
 {
     struct pool *pool = shard->pool;
     int limit = pool_options(pool)->default_pool_size;
     int open = atomic_load(&pool->open);
 
-    if (now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed))
+    if (open >= limit || now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed))
         return false;
-    if (open >= limit || !pool_budget_take(shard, SHARE_POOLED, now_us))
+    if (spare ? !pool_budget_try(shard, now_us) : !pool_budget_take(shard, SHARE_POOLED, now_us))
         return false;
     while (open < limit)
         if (atomic_compare_exchange_weak(&pool->open, &open, open + 1))
             return true;
     budget_give(&shard->thread->in_hand);
     return false;
+}
+
+bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us)
+{
+    return slot_acquire(shard, false, now_us);
+}
+
+bool pool_spare_acquire(struct pool_shard *shard, uint64_t now_us)
+{
+    return slot_acquire(shard, true, now_us);
 }
 
 static void publish_waiters(struct pool_shard *shard)
@@ -88,8 +98,8 @@ static void refuse(struct pool_shard *shard, struct waiter *waiter, const struct
     waiter->failed(waiter, failure->fault, failure->message, failure->bytes);
 }
 
-/* Closes the longest idle parked server of this shard but keeps its slot for the caller. Not where the budget
- * is short: then what is given up goes to whoever waits longest. */
+/* Closes the longest idle parked server of this shard but keeps its place in the pool for the caller. Not
+ * where the budget is short: then what is given up goes to whoever waits longest. */
 static bool slot_by_eviction(struct pool_shard *shard, uint64_t now_us)
 {
     struct list *parked = &shard->states[SERVER_PARKED];

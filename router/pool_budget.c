@@ -36,12 +36,14 @@ static bool claim_ready(struct pool *pool, enum share share, struct budget *budg
     return budget_claim_open(claim, budget, share, names);
 }
 
-bool pool_budget_take(struct pool_shard *shard, enum share share, uint64_t now_us)
+/* With or without a place in the queue. */
+static bool take(struct pool_shard *shard, enum share share, bool queue, uint64_t now_us)
 {
     struct pool *pool = shard->pool;
     const struct pool_options *options = pool_options(pool);
     const int limits[PARTIES] = {options->max_route_connections, options->max_db_connections,
                                  options->max_user_connections};
+    struct budget_slot *in_hand = &shard->thread->in_hand;
     struct budget_claim *claim = claim_for(pool, share);
     struct budget *budget = budget_next(pool);
     bool taken;
@@ -49,11 +51,25 @@ bool pool_budget_take(struct pool_shard *shard, enum share share, uint64_t now_u
     if (budget == NULL)
         return true;
     pthread_mutex_lock(&pool->lock);
-    taken = claim_ready(pool, share, budget) && budget_take(claim, limits, now_us, &shard->thread->in_hand);
+    taken = claim_ready(pool, share, budget) && (queue ? budget_take(claim, limits, now_us, in_hand)
+                                                       : budget_try(claim, limits, now_us, in_hand));
     pthread_mutex_unlock(&pool->lock);
-    if (!taken)
-        evict_for(pool->pools, claim, share == SHARE_POOLED ? pool : NULL, now_us);
     return taken;
+}
+
+bool pool_budget_take(struct pool_shard *shard, enum share share, uint64_t now_us)
+{
+    struct pool *pool = shard->pool;
+
+    if (take(shard, share, true, now_us))
+        return true;
+    evict_for(pool->pools, claim_for(pool, share), share == SHARE_POOLED ? pool : NULL, now_us);
+    return false;
+}
+
+bool pool_budget_try(struct pool_shard *shard, uint64_t now_us)
+{
+    return take(shard, SHARE_POOLED, false, now_us);
 }
 
 void pool_budget_take_anyway(struct pool_shard *shard, enum share share)

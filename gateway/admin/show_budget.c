@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * show_budget - the rows behind SHOW BUDGET and BUDGET_LIMITS: who has how many of PostgreSQL's connections. */
+ * show_budget - the rows behind SHOW BUDGET and BUDGET_LIMITS: who has how many of PostgreSQL's
+ * connections. */
 #include "gateway/admin/show_budget.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "gateway/control/ledgers.h"
 #include "gateway/gateway.h"
 #include "gateway/worker.h"
-#include "router/budget.h"
+#include "router/budgets.h"
 
 /* NULL where there is no limit. */
 static void add_limit(struct rows *rows, int limit)
@@ -22,7 +23,8 @@ static void add_limit(struct rows *rows, int limit)
 /* Nothing of it is known unless PostgreSQL could be asked. */
 static void add_counted(struct rows *rows, const struct budget_view *view)
 {
-    const int numbers[] = {view->max_connections, view->reserve, view->foreign, view->gateways, view->others_use};
+    const int numbers[] = {view->max_connections, view->reserve, view->foreign, view->gateways,
+                           view->others_use};
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (view->gateways == 0)
@@ -79,6 +81,7 @@ static void add_party(const struct budget *budget, const struct party *party, vo
     rows_text(rows, party->name);
     rows_format(rows, "%d", party->used);
     rows_format(rows, "%d", party->foreign);
+    rows_number(rows, party->waits);
     add_limit(rows, party->configured == 0 ? BUDGET_UNLIMITED : party->configured);
     add_limit(rows, party->granted);
     add_limit(rows, party->ceiling);

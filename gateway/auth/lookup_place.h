@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL
- * lookup_place - how a look-up, or a control connection, reaches PostgreSQL: libpq's parameters, from the configuration.
- * What the configuration leaves open gets a value too, so that no file in a home directory decides.
- * Source: PostgreSQL manual "Database Connection Control Functions". */
+ * lookup_place - how a look-up, or a control connection, reaches PostgreSQL: libpq's parameters, from the
+ * configuration. What the configuration leaves open gets a value too, so that no file in a home directory
+ * decides. Source: PostgreSQL manual "Database Connection Control Functions". */
 #pragma once
 
 #include <stdbool.h>
 
+struct budget;
 struct fault;
 struct generation;
 struct upstream;
@@ -18,6 +19,7 @@ struct lookup_place {
     const char *names[LOOKUP_PLACE_PARAMETERS + 1], *values[LOOKUP_PLACE_PARAMETERS + 1];
     int count;
     char address[64], port[8];
+    struct budget *budget; /* the ledger of that server's connections */
 };
 
 /* Takes the PGxxx variables, which libpq would go by, out of the environment. Before other threads start. */

@@ -14,7 +14,8 @@
 
 enum { GATEWAYS_MAX = 1000, SLOTS_MAX = 1000000 };
 
-/* Only who logs in as this gateway does can claim to be one. What may not be seen of other roles' backends is their kind: those in a database are taken for clients. */
+/* Only who logs in as this gateway does can claim to be one. What may not be seen of other roles' backends
+ * is their kind: those in a database are taken for clients. */
 static const char query[] =
     "SELECT 'fact', 'announced', '0', set_config('application_name', $1, false), NULL "
 #define FACT(field, sql, sentence) "UNION ALL SELECT 'fact', '" #field "', (" sql ")::text, NULL, NULL "
@@ -138,8 +139,9 @@ bool census_row(struct census *census, const char *const texts[5], struct fault 
                          CENSUS_ROWS_MAX);
     if (row_take(census, texts))
         return true;
-    return fault_set(fault, "42804", "PostgreSQL answered \"%.40s %.80s %.80s\" about itself, which makes no sense",
-                     texts[0], texts[1], texts[2]);
+    return fault_set(fault, "42804",
+                     "PostgreSQL answered \"%.40s %.80s %.80s\" about itself, which makes no sense", texts[0],
+                     texts[1], texts[2]);
 }
 
 void announcement_print(char text[ANNOUNCEMENT_BYTES], uint64_t id, int want, int use)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  * control - one connection to each PostgreSQL server behind the gateway, logged in as auth_user, which asks
- * it every control_interval about itself and who else is connected. Main thread, where nothing else is said. */
+ * it every control_interval about itself and who else is connected. Main thread, where nothing else is
+ * said. */
 #pragma once
 
 #include <ev.h>
@@ -76,5 +77,6 @@ bool controls_facts(struct controls *controls, const struct host *host, struct h
 /* Any thread: why the server at that place cannot be asked. False when it is no control's, or can. */
 bool controls_failure(struct controls *controls, const char *host, int port, struct fault *fault);
 
-/* Any thread: PostgreSQL refused something; it is asked again at once, but not more than ten times a second. */
+/* Any thread: PostgreSQL refused something; it is asked again at once, but not more than ten times a
+ * second. */
 void controls_ask_soon(struct controls *controls);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * ledgers - keeps the budget of each PostgreSQL server up to date with what its control connection hears, with
- * what other gateways announce, and with the configuration. Main thread. */
+ * ledgers - keeps the budget of each PostgreSQL server up to date with what its control connection hears,
+ * with what other gateways announce, and with the configuration. Main thread. */
 #pragma once
 
 #include <ev.h>

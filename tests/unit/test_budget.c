@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "router/budget.h"
 #include "router/budget_news.h"
+#include "router/budgets.h"
 #include "router/facts.h"
 
 enum { START_US = 1000000, LATER_US = 100000 };
@@ -53,7 +53,8 @@ static void count_with(int most, const struct budget_backend *backends, size_t b
     const struct host_facts facts = {
         .max_connections = most, .superuser_reserved = 3, .max_wal_senders = 2, .asked_us = now_us + 1};
     struct budget_demand demands[BUDGET_GATEWAYS_MAX] = {{1, 5}};
-    const struct budget_count counted = {&facts, backends, backend_count, limits, limit_count, demands, 1, 1, 0};
+    const struct budget_count counted = {&facts, backends, backend_count, limits, limit_count, demands, 1,
+                                         1,      0};
 
     now_us += 2;
     budget_recount(budget, &counted);
