@@ -82,8 +82,8 @@ static void relay_connect(struct client *client, bool counted)
 {
     struct login *login = client->login;
     const struct login_events *events = client->stream.tls == NULL ? &relay_events : &relay_events_plain;
-    struct server *server = connect_start(client->shard, client->profile, "",
-                                          counted, events, client);
+    const char *name = client->verdict.mode == MODE_SESSION ? client->identity.startup_name : "";
+    struct server *server = connect_start(client->shard, client->profile, name, counted, events, client);
 
     if (server != NULL && client->login == login)
         login->relaying = server;

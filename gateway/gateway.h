@@ -19,6 +19,8 @@
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
+#include "gateway/throttles.h"
+#include "router/budgets.h"
 #include "router/cancel.h"
 #include "router/hosts.h"
 #include "router/pool.h"
@@ -85,6 +87,7 @@ struct gateway {
     _Atomic int refusals;            /* [a] connected and to be told that there is no room */
     struct headcount headcount;
     struct memory memory;
+    struct throttles throttles;
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
     struct counters counters;

@@ -28,10 +28,11 @@ void headcount_close(struct headcount *headcount)
     pthread_mutex_destroy(&headcount->lock);
 }
 
-static struct headcount_entry *find(struct headcount *headcount, enum headcount_kind kind, const void *key, size_t length,
-                                 uint64_t hash)
+static struct headcount_entry *find(struct headcount *headcount, enum headcount_kind kind, const void *key,
+                                    size_t length, uint64_t hash)
 {
-    for (struct table_link *link = table_find(&headcount->table, hash); link != NULL; link = table_next(link)) {
+    for (struct table_link *link = table_find(&headcount->table, hash); link != NULL;
+         link = table_next(link)) {
         struct headcount_entry *entry = table_entry(link, struct headcount_entry, link);
 
         if (entry->kind == kind && entry->length == length && memcmp(entry->key, key, length) == 0)

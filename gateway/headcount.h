@@ -9,7 +9,13 @@
 
 #include "gateway/base/table.h"
 
-enum headcount_kind { HEADCOUNT_ADDRESS, HEADCOUNT_USER, HEADCOUNT_DATABASE, HEADCOUNT_ROUTE, HEADCOUNT_KINDS };
+enum headcount_kind {
+    HEADCOUNT_ADDRESS,
+    HEADCOUNT_USER,
+    HEADCOUNT_DATABASE,
+    HEADCOUNT_ROUTE,
+    HEADCOUNT_KINDS
+};
 
 struct headcount_entry; /* one user, one database... while anybody is counted there */
 

@@ -4,6 +4,7 @@
 #include "gateway/login.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,15 +63,16 @@ void login_abandon(struct client *client)
 static bool remember_identity(struct client *client, const struct startup *startup)
 {
     char application_name[STARTUP_NAME_BYTES];
-    struct fault notice;
     size_t user = strlen(startup->user) + 1, database = strlen(startup->database) + 1;
-    char *memory = malloc(user + database + sizeof application_name);
+    struct fault notice;
+    char *memory;
 
+    startup_clean_name(startup->application_name, application_name, &notice);
+    memory = malloc(user + database + strlen(application_name) + 1);
     if (memory == NULL)
         return false;
     client->identity.user = strcpy(memory, startup->user);
     client->identity.database = strcpy(memory + user, startup->database);
-    startup_clean_name(startup->application_name, application_name, &notice);
     client->identity.startup_name = strcpy(memory + user + database, application_name);
     client->identity.application_name = client->identity.startup_name;
     return true;
@@ -248,7 +250,8 @@ static void on_cancel(struct client *client, const struct startup *startup)
     } else {
         atomic_fetch_add(&gateway->counters.cancels_delivered, 1);
         request = (struct cancel_request){&target.backend, startup->cancel_pid, startup->cancel_key,
-                                          startup->cancel_key_bytes};
+                                          startup->cancel_key_bytes,
+                                          client->generation->snapshot->cancel_wait_timeout_us};
         cancel_deliver(&client->worker->engine, &client->worker->cancels, &request, requester_done,
                        requester);
     }

@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/policy.h"
+#include "gateway/relay_again.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
@@ -25,6 +26,9 @@
 
 /* How long a ROLLBACK for a client that left may take. */
 enum { CLEANING_LIMIT_US = 10000000 };
+
+/* PostgreSQL ends after it said so. */
+enum { FAREWELL_LIMIT_US = 1000000 };
 
 void relay_pin(struct client *client, enum pin_reason reason)
 {
@@ -64,6 +68,7 @@ void relay_link(struct client *client, struct server *server)
     client->waiter.sets = NULL;
     if (server->session != NULL)
         server->session->late = NULL;
+    client->waiter.named = false;
     if (client->welcome != atomic_load_explicit(&client->profile->welcome, memory_order_relaxed))
         welcome_renew(client);
     client_enter(client, CLIENT_ACTIVE);
@@ -71,14 +76,16 @@ void relay_link(struct client *client, struct server *server)
         take_out_of_pool(server);
     if (server->session == NULL || !replay_settings(client))
         client_close(client, REASON_MEMORY, NULL);
+    else
+        again_begin(client);
 }
 
 static void on_granted(struct waiter *waiter, struct server *server)
 {
     struct client *client = list_entry(waiter, struct client, waiter);
 
-    client->relay.dedicated =
-        waiter->want == WANT_FRESH && client->names.table.count == 0 && !client->unnamed.known;
+    client->relay.dedicated = waiter->want == WANT_FRESH && (client->pins & PIN_BIT(DEDICATED)) != 0 &&
+                              client->names.table.count == 0 && !client->unnamed.known;
     waiter->want = WANT_POOLED;
     relay_link(client, server);
     stream_resume(&client->stream);
@@ -174,10 +181,25 @@ static enum step leave_former_host(struct client *client)
     return STEP_ENDED;
 }
 
+/* A server with the session's own name is needed, and this one will be given back as soon as PostgreSQL said
+ * what the session left in it. */
+static bool is_about_to_leave(const struct client *client)
+{
+    const struct server *server = client->server;
+
+    return client->waiter.named && strcmp(server->startup_name, client->identity.startup_name) != 0 &&
+           server->status == 'I' && client->pins == 0 && !client->relay.unsynced &&
+           server->session->owed.count > 0;
+}
+
 enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
+    if (client->server != NULL && is_about_to_leave(client)) {
+        relay_barrier(client);
+        return STEP_WAIT;
+    }
     if (client->server != NULL) {
         enum step step = leave_former_host(client);
 
@@ -192,7 +214,7 @@ enum step relay_need_server(struct client *client)
     client->waiter.owner = client->id;
     client->waiter.marks = client->marked;
     client->waiter.epoch = client->epoch;
-    client->waiter.application_name = client->identity.application_name;
+    client->waiter.startup_name = client->identity.startup_name;
     client_enter(client, CLIENT_WAITING);
     server = take_last(client);
     if (server == NULL)
@@ -258,7 +280,7 @@ static void release(struct client *client)
     server->client = NULL;
     policy_unpinned(client);
     client_enter(client, CLIENT_IDLE);
-    if (server->retire || server->dedicated)
+    if (server->retire || server->dedicated || server->session->names_unseen)
         server_close(server, "it served a session that may have left traces");
     else
         pool_give(server);
@@ -289,6 +311,8 @@ void relay_settle(struct server *server)
     }
     if (client->relay.barrier && server->session->owed.count == 0) {
         client->relay.barrier = false;
+        if (!replay_reset_name(client))
+            return;
         stream_resume(&client->stream);
     }
     if (is_clean(server) && is_between(client) && notify_settled(client) && state_is_settled(client) &&
@@ -303,7 +327,7 @@ void relay_let_go(struct client *client)
     bool within = client->relay.passing > 0 || client->relay.copying || client->relay.unsynced ||
                   notify_keeps(client) || state_is_open(client);
 
-    if (session != NULL && session->materials.count > 0)
+    if (session != NULL && (session->materials.count > 0 || session->names_unseen))
         server->retire = true;
     client->server = NULL;
     server->client = NULL;
@@ -352,6 +376,15 @@ void relay_begin(struct client *client)
     client_enter(client, CLIENT_IDLE);
 }
 
+static void sweep_active(struct server *server, const struct server_session *session, uint64_t now_us)
+{
+    if (server->client == NULL && session->cleaning_since_us > 0 &&
+        now_us > session->cleaning_since_us + CLEANING_LIMIT_US)
+        server_close(server, "its ROLLBACK took too long");
+    else if (session->again.held_us > 0 && now_us > session->again.held_us + FAREWELL_LIMIT_US)
+        server->stream.events->ended(&server->stream, 0);
+}
+
 void relay_sweep(struct pool_thread *thread, uint64_t now_us)
 {
     list_each(link, following, &thread->shards) {
@@ -366,9 +399,8 @@ void relay_sweep(struct pool_thread *thread, uint64_t now_us)
         list_each(entry, after, &shard->states[SERVER_ACTIVE]) {
             struct server *server = list_entry(entry, struct server, link);
 
-            if (server->client == NULL && server->session != NULL && server->session->cleaning_since_us > 0 &&
-                now_us > server->session->cleaning_since_us + CLEANING_LIMIT_US)
-                server_close(server, "its ROLLBACK took too long");
+            if (server->session != NULL)
+                sweep_active(server, server->session, now_us);
         }
     }
 }

@@ -48,7 +48,8 @@ static void cancel_backend(struct server *server, void (*done)(void *owner), voi
     server->cancels++;
     atomic_fetch_add_explicit(&worker->gateway->counters.cancels_delivered, 1, memory_order_relaxed);
     request =
-        (struct cancel_request){&server->address, server->backend_pid, server->secret, server->secret_bytes};
+        (struct cancel_request){&server->address, server->backend_pid, server->secret, server->secret_bytes,
+                                worker->generation->snapshot->cancel_wait_timeout_us};
     cancel_deliver(&worker->engine, &worker->cancels, &request, cancel_done, cancelling);
 }
 

@@ -9,9 +9,11 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/relay.h"
+#include "gateway/relay_again.h"
 #include "gateway/relay_examine.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_prepared.h"
+#include "gateway/relay_sequence.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/session/owed.h"
@@ -62,6 +64,7 @@ static enum step on_query(struct client *client, const struct message *message)
     size_t length = strnlen(text, message->available - FRAME_HEADER_BYTES);
     const struct owed owed = {.kind = OWED_QUERY};
     struct statement_facts facts;
+    bool refused;
     enum step step;
 
     if (client->verdict.mode == MODE_STATEMENT && answers_pending(client))
@@ -76,6 +79,9 @@ static enum step on_query(struct client *client, const struct message *message)
         return step;
     if (client->listening != NULL && notify_before(client, &facts, &step))
         return step;
+    step = sequence_before(client, message, &facts, text, length, &refused);
+    if (step != STEP_TAKEN || refused)
+        return step;
     note_size(client, message, &facts);
     step = relay_names_before(client, &facts, text, length, NAMES_QUERY);
     if (step != STEP_TAKEN)
@@ -89,8 +95,8 @@ static enum step on_query(struct client *client, const struct message *message)
     client->server->session->unnamed_of = client->relay.unsynced ? (uint64_t)UNNAMED_UNKNOWN : 0;
     client->relay.unsynced = false;
     relay_forward(client, message);
-    client->relay.barrier =
-        client->relay.barrier || facts.barrier || client->relay.reads_anew || notify_is_alone(client);
+    client->relay.barrier = client->relay.barrier || facts.barrier || client->relay.reads_anew ||
+                            client->relay.name_reset != NAME_KEPT || notify_is_alone(client);
     client->relay.reads_anew = false;
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -334,6 +340,9 @@ static size_t client_received(struct stream *stream, const unsigned char *bytes,
         }
         switch (next_message(client, bytes + used, length - used, &message)) {
         case STEP_TAKEN:
+            if (client->server != NULL)
+                again_note(client, message.available == message.frame.size ? bytes + used : NULL,
+                           message.available);
             used += message.available;
             continue;
         case STEP_ENDED:

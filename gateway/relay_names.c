@@ -116,7 +116,8 @@ static bool place_named(struct client *client, const char *text, size_t length, 
     }
     if (!hidden)
         return true;
-    client->server->retire = true; /* a function's body says so: what it does to our names is not seen */
+    client->server->session->names_unseen =
+        true; /* a function's body says so: what it does to our names is not seen */
     return client->server->status == 'E' || place_all(client, synced);
 }
 
@@ -131,6 +132,7 @@ enum step relay_names_before(struct client *client, const struct statement_facts
     if (!needs_names(client, facts, when))
         return STEP_TAKEN;
     if (client->server->session->owed.count > 0) {
+        client->relay.reserved = true; /* what was done for this message is not to be undone meanwhile */
         relay_barrier(client); /* only then it is known what is there and whether the transaction failed */
         client->relay.reserved = client->relay.reserved || when == NAMES_QUERY;
         return STEP_WAIT;

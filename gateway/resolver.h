@@ -8,8 +8,8 @@
 struct fault;
 struct upstreams;
 
-/* Looks these names up now and after every max_ttl_us, those of hosts in trouble every second, until the process
- * ends. The newest upstreams count. */
+/* Looks these names up now and after every max_ttl_us, those of hosts in trouble every second, until the
+ * process ends. The newest upstreams count. */
 void resolver_watch(struct upstreams *upstreams, uint64_t max_ttl_us);
 bool resolver_start(struct fault *fault);
 void resolver_stop(void);

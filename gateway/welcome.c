@@ -168,7 +168,7 @@ static void wait_for_server(struct client *client)
                                      .profile = client->profile,
                                      .owner = client->id,
                                      .epoch = client->epoch,
-                                     .application_name = client->identity.application_name,
+                                     .startup_name = client->identity.startup_name,
                                      .granted = on_granted,
                                      .failed = on_failed};
     list_init(&client->waiter.link);

@@ -37,6 +37,8 @@ struct worker {
     struct leaks *leaks;             /* [w] NULL until there was one */
     uint64_t idle_looked_us;         /* [w] when client_idle_timeout was looked after */
     struct list cancels;             /* cancel requests being delivered */
+    struct list held_flows; /* bulk that waits for its route's rate, and the timer while there is any */
+    ev_timer throttle_tick;
     ev_timer sweep;
     ev_check turn_start;
     bool stopping, told_to_stop;     /* [w] */

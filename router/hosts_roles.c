@@ -121,11 +121,13 @@ static void tell_stale(const struct upstream *upstream, const struct host_report
 {
     for (size_t h = 0; h < upstream->host_count; h++)
         if (upstream->roles.items[h] == HOST_STALE)
-            log_error("hosts", "upstream=%s host=%s:%d takes writes on timeline %u, but the primary is on timeline "
-                      "%u: it gets no sessions%s", upstream->name, upstream->hosts[h].name,
-                      upstream->hosts[h].port, (unsigned)reports[h].timeline,
-                      (unsigned)upstream->roles.timeline,
-                      upstream->roles.contested ? "" : "; restart the gateway if it is to be the primary again");
+            log_error("hosts",
+                      "upstream=%s host=%s:%d takes writes on timeline %u, but the primary is on timeline "
+                      "%u: it gets no sessions%s",
+                      upstream->name, upstream->hosts[h].name, upstream->hosts[h].port,
+                      (unsigned)reports[h].timeline, (unsigned)upstream->roles.timeline,
+                      upstream->roles.contested ? ""
+                                                : "; restart the gateway if it is to be the primary again");
 }
 
 bool upstream_judge(struct upstream *upstream, const struct host_report *reports, const uint64_t *lags_us)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  * pool_fit - which of the idle servers of a worker suits a session: never one that bears another's traces. */
+#include <string.h>
+
 #include "gateway/base/clock.h"
 #include "router/pool.h"
 #include "router/pool_hosts.h"
@@ -14,12 +16,28 @@ static bool is_quiet(struct server *server)
     return false;
 }
 
+/* Where currval and lastval are asked for, a server from before that was known has no new user. */
+static bool tells_nothing(const struct server *server, const struct waiter *waiter)
+{
+    return server->sequence_user == 0 || server->sequence_user == waiter->owner ||
+           !atomic_load_explicit(&server->shard->pool->asks_sequences, memory_order_relaxed);
+}
+
+/* The name that a server was opened with is where RESET goes and what pg_settings shows: most have none. */
+static bool is_called(const struct server *server, const struct waiter *waiter)
+{
+    if (*server->startup_name == '\0')
+        return !waiter->named || *waiter->startup_name == '\0';
+    return strcmp(server->startup_name, waiter->startup_name) == 0;
+}
+
 static bool may_use(const struct server *server, const struct waiter *waiter)
 {
     return server->profile == waiter->profile &&
            (server->marked_for == 0 || server->marked_for == waiter->owner) &&
-           server->epoch >= waiter->epoch &&
-           settings_cover(waiter->settings, server->customs, waiter->sets) && pool_keeps(server);
+           server->epoch >= waiter->epoch && tells_nothing(server, waiter) &&
+           is_called(server, waiter) && pool_keeps(server) &&
+           settings_cover(waiter->settings, server->customs, waiter->sets);
 }
 
 enum { BEST = 3 }; /* of servers that bear no traces; those that bear the session's own come first */

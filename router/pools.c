@@ -349,7 +349,7 @@ static void keep_minimum(struct pool_shard *shard, const struct pool_options *op
 
     if (usual == NULL || atomic_load(&pool->open) >= options->min_pool_size ||
         atomic_load(&pool->clients) == 0 || now_us < atomic_load(&pool->spares_at_us) ||
-        pool_budget_waits(pool) || !pool_slot_acquire(shard, now_us))
+        !pool_spare_acquire(shard, now_us))
         return;
     pool_open_spare(shard, usual);
 }

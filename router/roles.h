@@ -12,7 +12,12 @@
 enum { UPSTREAM_HOSTS_MAX = 64 };
 
 /* What somebody else than the host says of it. */
-enum patroni_word { PATRONI_SILENT, PATRONI_LEADER, PATRONI_MEMBER, PATRONI_ABSENT /* it knows no such host */ };
+enum patroni_word {
+    PATRONI_SILENT,
+    PATRONI_LEADER,
+    PATRONI_MEMBER,
+    PATRONI_ABSENT /* it knows no such host */
+};
 
 /* What was heard of one host lately. */
 struct host_report {

@@ -41,7 +41,8 @@ void server_login_fail(struct server *server, const struct fault *fault, const v
     void *owner = server->login->owner;
 
     server_login_end(server);
-    if (server->host != NULL && (strncmp(fault->sqlstate, "08", 2) == 0 || strcmp(fault->sqlstate, "57P03") == 0))
+    if (server->host != NULL &&
+        (strncmp(fault->sqlstate, "08", 2) == 0 || strcmp(fault->sqlstate, "57P03") == 0))
         host_note(server->host, said);
     events->failed(&failure, owner);
     server_close(server, fault->message);

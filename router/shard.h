@@ -41,7 +41,8 @@ struct pool_shard {
     _Atomic int parked;          /* [a] length of states[PARKED] */
     _Atomic int active;          /* [a] */
     _Atomic int waiting;         /* [a] length of waiters */
-    _Atomic uint64_t transactions, queries, wait_us; /* [a] written by the owning thread only */
+    _Atomic uint64_t transactions, queries, wait_us,
+        late; /* [a] late: waits beyond throttle_target; written by the owning thread only */
     _Atomic uint64_t oldest_us;  /* [a] since when the first waiter waits; UINT64_MAX = none */
     struct routines *routines;   /* what this worker last heard from pool->catalog; a reference */
     struct routines *routines_before; /* what it knew until the catalogs changed; a reference */

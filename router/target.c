@@ -89,7 +89,8 @@ size_t target_choose(const struct wish *wish, const struct host_view *hosts, siz
         size_t at = (turn + i) % count;
         int good = goodness(wish, &hosts[at]);
 
-        if (good > best_goodness || (good == best_goodness && good > A_TRY && hosts[at].open < hosts[best].open)) {
+        if (good > best_goodness ||
+            (good == best_goodness && good > A_TRY && hosts[at].open < hosts[best].open)) {
             best = at;
             best_goodness = good;
         }

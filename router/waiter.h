@@ -34,7 +34,8 @@ struct waiter {
     bool marks;                  /* some server bears its traces */
     uint64_t epoch;              /* pools->epoch when it logged in */
     uint64_t only;               /* id of the one server that will do, 0: any */
-    const char *application_name;
+    const char *startup_name;    /* its application_name at startup: RESET returns to it */
+    bool named;                  /* only a server that was opened with startup_name will do */
     struct server *connecting;   /* the server being opened for a WANT_FRESH */
     void (*granted)(struct waiter *waiter, struct server *server);
     /* It has waited for query_wait_notify; may be NULL. */

@@ -94,6 +94,17 @@ static bool keep(struct stream *stream, const unsigned char *bytes, size_t lengt
     return true;
 }
 
+bool stream_put_back(struct stream *stream, const void *bytes, size_t length)
+{
+    CHECK(stream->engine->current != stream);
+    if (!kept_reserve(stream, length))
+        return false;
+    memmove(stream->kept + length, stream->kept, stream->kept_used);
+    memcpy(stream->kept, bytes, length);
+    stream->kept_used += length;
+    return true;
+}
+
 static bool show_arrival(struct stream *stream, const unsigned char *arrival, size_t length)
 {
     struct stream_engine *engine = stream->engine;

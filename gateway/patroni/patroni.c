@@ -95,7 +95,8 @@ static void heard(struct voice *voice, CURLcode code)
         complain(voice, fault.message);
     } else {
         if (voice->failing)
-            log_info("patroni", "upstream=%s api=%s tells about the cluster again", cluster->name, voice->url);
+            log_info("patroni", "upstream=%s api=%s tells about the cluster again", cluster->name,
+                     voice->url);
         voice->failing = false;
         cluster->answered_us = clock_now_us();
     }

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import messages as m
 import programs
 from replicas import Replicas, Writers, caught_up, crash, follow, known, settings
 
@@ -109,7 +110,7 @@ def test_a_planned_switchover_shows_nobody_an_error(gateway, replicas, capsys):
         known(pool, primary, "standby")
         writers.after(40)
     report(f"switch-over, promoted after {promoted - start:.3f} s", capsys, writers, start)
-    assert {state for _, state, _ in writers.errors} <= {"57P01"}, writers.errors
+    assert {state for _, state, _ in writers.errors} <= {"57P01", None}, writers.errors
     writers.verify(standby)
 
 
@@ -128,3 +129,34 @@ def test_of_two_primaries_the_newer_one_is_served(gateway, replicas):
         client.execute("commit")
         assert client.execute("select inet_server_port()").fetchone()[0] == new.port
     assert "takes writes on timeline 1, but the primary is on timeline 2" in pool.log()
+
+
+def test_a_direct_session_waits_for_a_primary(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    pool = gateway(pool=2, **settings(pair))
+    known(pool, new, "standby")
+    crash(old)
+    known(pool, old, "down")
+    with pool.raw("direct") as client:
+        client.send(m.startup("app", "app"))
+        assert client.silent(0.5)
+        new.sql("select pg_promote(true)")
+        client.finish_login()
+        assert client.value("select inet_server_port()") == str(new.port)
+
+
+def test_logins_find_the_primary_where_nobody_may_ask(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    hosts = [f"127.0.0.1:{new.port}", f"127.0.0.1:{old.port}"]
+    pool = gateway(pool=2, hosts=hosts, auth_type="relay", defaults={"server_login_retry": "200ms"})
+    with pool.connect() as client:
+        assert client.execute("select inet_server_port()").fetchone()[0] == old.port
+        programs.eventually(lambda: all(row["state"] != "active" for row in pool.console("SHOW SERVERS")), 10,
+                            what="an answer to what the client left in its server")
+        crash(old)
+        new.sql("select pg_promote(true)")
+        with pool.connect() as second:
+            assert second.execute("select inet_server_port()").fetchone()[0] == new.port
+        assert client.execute("select inet_server_port()").fetchone()[0] == new.port

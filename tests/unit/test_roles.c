@@ -12,11 +12,12 @@
 
 enum { SYSTEM = 77, OTHER_SYSTEM = 78 };
 
-/* A host in short: letter and timeline. w takes writes, r in recovery, d down, ? unheard; then L or M, Patroni's
- * word; then ' for another cluster. */
+/* A host in short: letter and timeline. w takes writes, r in recovery, d down, ? unheard; then L or M,
+ * Patroni's word; then ' for another cluster. */
 static struct host_report report_of(const char *text)
 {
-    struct host_report report = {.heard = *text != '?', .reachable = *text != 'd', .in_recovery = *text == 'r'};
+    struct host_report report = {
+        .heard = *text != '?', .reachable = *text != 'd', .in_recovery = *text == 'r'};
 
     if (*text == 'w')
         report.system = strchr(text, '\'') != NULL ? OTHER_SYSTEM : SYSTEM;

@@ -13,9 +13,11 @@ enum { SECOND = 1000000, NOBODY = 3 };
 
 static const struct wish primary = {TARGET_PRIMARY, 0}, standby = {TARGET_STANDBY, 0},
                          prefer = {TARGET_PREFER_STANDBY, 0}, any = {TARGET_ANY, 0},
-                         near = {TARGET_STANDBY, 5 * SECOND}, prefer_near = {TARGET_PREFER_STANDBY, 5 * SECOND};
+                         near = {TARGET_STANDBY, 5 * SECOND},
+                         prefer_near = {TARGET_PREFER_STANDBY, 5 * SECOND};
 
-/* Three hosts in one word: P primary, S standby, L a lagging standby, U unknown, D down, X stale, - no address. */
+/* Three hosts in one word: P primary, S standby, L a lagging standby, U unknown, D down, X stale, - no
+ * address. */
 static size_t chosen(const struct wish *wish, const char *hosts, unsigned turn)
 {
     static const enum host_role roles[] = {['P'] = HOST_PRIMARY, ['S'] = HOST_STANDBY, ['L'] = HOST_STANDBY,
