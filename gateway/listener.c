@@ -130,6 +130,15 @@ bool listeners_open(struct gateway *gateway, struct fault *fault)
     return true;
 }
 
+void listeners_retune(void)
+{
+    list_each(link, following, &all) {
+        struct listening *listening = list_entry(link, struct listening, link);
+
+        socket_retune(listening->fd, &listening->address);
+    }
+}
+
 void listeners_close(void)
 {
     while (!list_empty(&all)) {

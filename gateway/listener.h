@@ -11,3 +11,6 @@ struct gateway;
 /* Opens every address of every listener; all or nothing. Logs `listener=NAME address=ADDRESS` for each. */
 bool listeners_open(struct gateway *gateway, struct fault *fault);
 void listeners_close(void);
+
+/* The options of their sockets changed. */
+void listeners_retune(void);

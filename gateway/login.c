@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/admin/console.h"
+#include "gateway/admission.h"
 #include "gateway/authenticate.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/fault.h"
@@ -30,7 +31,6 @@ enum { ANSWER_MAX_BYTES = 65535, SECRET_BYTES_3_0 = 4 };
 
 void login_begin(struct client *client)
 {
-    struct gateway *gateway = client->worker->gateway;
     const struct snapshot *snapshot = client->generation->snapshot;
 
     client->login = calloc(1, sizeof *client->login);
@@ -40,10 +40,7 @@ void login_begin(struct client *client)
     }
     ev_init(&client->login->held, NULL);
     client->login->auth_type = snapshot->auth.type;
-    if (atomic_load(&gateway->logins) > snapshot->max_login_conn) {
-        atomic_fetch_add(&gateway->counters.clients_refused, 1);
-        client_close(client, REASON_LOGIN_LIMIT, NULL);
-    }
+    (void)admission_arrives(client);
 }
 
 void login_abandon(struct client *client)
@@ -63,21 +60,14 @@ void login_abandon(struct client *client)
     free(login);
 }
 
-/* As PostgreSQL keeps it: cut, and a question mark for everything but printable ASCII. */
-static void clean_name(const char *given, char name[APPLICATION_NAME_BYTES])
-{
-    snprintf(name, APPLICATION_NAME_BYTES, "%s", given == NULL ? "" : given);
-    for (char *at = name; *at != '\0'; at++)
-        *at = *at < 32 || *at > 126 ? '?' : *at;
-}
-
 static bool remember_identity(struct client *client, const struct startup *startup)
 {
-    char application_name[APPLICATION_NAME_BYTES];
+    char application_name[STARTUP_NAME_BYTES];
     size_t user = strlen(startup->user) + 1, database = strlen(startup->database) + 1;
+    struct fault notice;
     char *memory;
 
-    clean_name(startup->application_name, application_name);
+    startup_clean_name(startup->application_name, application_name, &notice);
     memory = malloc(user + database + strlen(application_name) + 1);
     if (memory == NULL)
         return false;
@@ -153,18 +143,6 @@ static bool find_pool(struct client *client)
     return false;
 }
 
-static bool within_limit(struct client *client)
-{
-    struct gateway *gateway = client->worker->gateway;
-
-    if (atomic_load(&gateway->clients) <= client->generation->snapshot->max_client_conn ||
-        client->verdict.class == CLASS_ADMIN)
-        return true;
-    atomic_fetch_add(&gateway->counters.clients_refused, 1);
-    client_close(client, REASON_CLIENT_LIMIT, NULL);
-    return false;
-}
-
 static bool is_enabled(struct client *client)
 {
     const char *database = client->identity.database;
@@ -198,7 +176,7 @@ static void pass_through(struct client *client, const unsigned char *bytes, size
         client_close(client, REASON_MEMORY, NULL);
     } else if (!classify_unseen(client, &client->verdict, &fault)) {
         client_refuse(client, &fault);
-    } else if (within_limit(client)) {
+    } else if (admission_begins(client)) {
         log_route(client);
         direct_pass_on(client, bytes, length);
     }
@@ -220,7 +198,7 @@ static void route_session(struct client *client, const unsigned char *packet, si
         client_refuse(client, &fault);
         return;
     }
-    if (!within_limit(client) || !is_enabled(client))
+    if (!is_enabled(client) || !admission_begins(client))
         return;
     log_route(client);
     if (client->verdict.mode != MODE_DIRECT || client->verdict.class == CLASS_ADMIN) {
@@ -244,8 +222,8 @@ static bool unseen_target(const struct client *client, struct cancel_target *tar
     struct fault fault;
 
     if (client->listener->tls != LISTENER_PASSES_THROUGH || !classify_unseen(client, &verdict, &fault) ||
-        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), 0, &place,
-                        &fault))
+        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), NULL, 0,
+                        &place, &fault))
         return false;
     *target = (struct cancel_target){.direct = true, .backend = place.address};
     return true;
@@ -272,7 +250,8 @@ static void on_cancel(struct client *client, const struct startup *startup)
     } else {
         atomic_fetch_add(&gateway->counters.cancels_delivered, 1);
         request = (struct cancel_request){&target.backend, startup->cancel_pid, startup->cancel_key,
-                                          startup->cancel_key_bytes};
+                                          startup->cancel_key_bytes,
+                                          client->generation->snapshot->cancel_wait_timeout_us};
         cancel_deliver(&client->worker->engine, &client->worker->cancels, &request, requester_done,
                        requester);
     }

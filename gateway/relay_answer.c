@@ -200,7 +200,7 @@ static enum fate answered(struct server *server, enum owed_kind kind)
 
 static bool is_of_statement(const struct owed *owed)
 {
-    return owed != NULL && owed->kind == OWED_DESCRIBE && owed->statement != NULL;
+    return owed != NULL && owed->kind == OWED_DESCRIBE && (owed->statement != NULL || owed->name != NULL);
 }
 
 static enum fate on_description(struct server *server, char type, const unsigned char *body, size_t size)

@@ -9,6 +9,7 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/relay.h"
+#include "gateway/relay_again.h"
 #include "gateway/relay_examine.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_prepared.h"
@@ -78,7 +79,7 @@ static enum step on_query(struct client *client, const struct message *message)
         return step;
     if (client->listening != NULL && notify_before(client, &facts, &step))
         return step;
-    step = sequence_before(client, message, &facts, &refused);
+    step = sequence_before(client, message, &facts, text, length, &refused);
     if (step != STEP_TAKEN || refused)
         return step;
     note_size(client, message, &facts);
@@ -89,6 +90,7 @@ static enum step on_query(struct client *client, const struct message *message)
     if (!state_suspect(client, &facts, text, length))
         return STEP_ENDED;
     count_query(client);
+    last_statement_note(&client->server->session->last, text, length);
     unnamed_forget(&client->unnamed);
     client->server->session->unnamed_of = client->relay.unsynced ? (uint64_t)UNNAMED_UNKNOWN : 0;
     client->relay.unsynced = false;
@@ -131,6 +133,7 @@ static enum step on_parse(struct client *client, const struct message *message)
     if (client->listening != NULL && notify_before(client, &facts, &step))
         return step;
     note_size(client, message, &facts);
+    last_statement_note(&client->server->session->last, parse.query, parse.query_length);
     step = relay_parse(client, message, &facts);
     client->relay.examined = step == STEP_WAIT;
     return step;
@@ -337,6 +340,9 @@ static size_t client_received(struct stream *stream, const unsigned char *bytes,
         }
         switch (next_message(client, bytes + used, length - used, &message)) {
         case STEP_TAKEN:
+            if (client->server != NULL)
+                again_note(client, message.available == message.frame.size ? bytes + used : NULL,
+                           message.available);
             used += message.available;
             continue;
         case STEP_ENDED:

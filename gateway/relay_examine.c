@@ -154,7 +154,7 @@ enum step relay_examine_bound(struct client *client, const struct message *messa
     *refused = !policy_admits(client, message, &facts);
     if (*refused)
         return STEP_TAKEN;
-    step = sequence_before(client, message, &facts, refused);
+    step = sequence_before(client, message, &facts, text, length, refused);
     if (step != STEP_TAKEN || *refused)
         return step;
     step = relay_names_before(client, &facts, text, length, NAMES_BIND);

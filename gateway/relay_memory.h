@@ -26,6 +26,7 @@ struct relay {
     bool reads_anew;              /* what was sent changes that: nothing is read before its answer */
     bool plain_backslashes;       /* standard_conforming_strings is off in this profile */
     bool reserved;                /* the server was linked for a message that waits to be sent */
+    uint8_t again;                /* servers that ended before they read the message at hand */
     uint8_t name_reset;           /* enum name_reset */
     uint8_t replays;              /* servers that did not take the settings of the message at hand */
     bool defaults_changed;        /* ALTER ROLE or the like ran in this transaction */

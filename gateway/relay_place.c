@@ -191,14 +191,18 @@ bool place_needed(struct client *client, struct prepared_name *name)
 
 bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name, bool ours)
 {
-    const struct owed owed = {.kind = OWED_DESCRIBE, .ours = ours, .statement = statement, .name = name};
-    char text[STATEMENT_NAME_BYTES];
+    bool own = !ours && name != NULL && name->material == MATERIAL_TRUE;
+    const struct owed owed = {
+        .kind = OWED_DESCRIBE, .ours = ours, .statement = own ? NULL : statement, .name = name};
+    char shared[STATEMENT_NAME_BYTES];
+    const char *text = own ? name->name : shared;
 
-    statement_name(statement, text);
+    statement_name(statement, shared);
     place_header(client->server, 'D', 1 + strlen(text) + 1);
     stream_send(&client->server->stream, "S", 1);
     stream_send(&client->server->stream, text, strlen(text) + 1);
-    statement_retain(statement);
+    if (!own)
+        statement_retain(statement);
     if (name != NULL)
         name_retain(name);
     return relay_owe(client, &owed);

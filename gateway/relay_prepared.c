@@ -206,8 +206,9 @@ static enum step bind_unnamed(struct client *client, const struct message *messa
 
         if (!look_again(client, text, strlen(text), &unnamed->facts, &unnamed->version))
             return STEP_ENDED;
-        step = unnamed->facts == NULL ? STEP_TAKEN
-                                      : relay_examine_bound(client, message, bind, unnamed->facts, text, &refused);
+        step = unnamed->facts == NULL
+                   ? STEP_TAKEN
+                   : relay_examine_bound(client, message, bind, unnamed->facts, text, &refused);
         if (step != STEP_TAKEN || refused)
             return step;
     }
@@ -281,6 +282,8 @@ enum step relay_bind(struct client *client, const struct message *message)
     if (!look_again(client, name->statement->bytes, name->statement->query_bytes - 1, &name->facts,
                     &name->version))
         return STEP_ENDED;
+    last_statement_note(&client->server->session->last, name->statement->bytes,
+                        name->statement->query_bytes - 1);
     if (name->facts != NULL) {
         step = relay_examine_bound(client, message, &bind, name->facts, name->statement->bytes, &refused);
         if (step != STEP_TAKEN || refused)
@@ -323,9 +326,9 @@ enum step relay_describe(struct client *client, const struct message *message)
         if (step != STEP_TAKEN)
             return step;
     }
-    if (name == NULL || name->material == MATERIAL_TRUE)
+    if (name == NULL)
         return forward_owing(client, message, OWED_DESCRIBE);
-    if (!place_needed(client, name))
+    if (name->material != MATERIAL_TRUE && !place_needed(client, name))
         return STEP_ENDED;
     return place_describe(client, name->statement, name, false) ? STEP_TAKEN : STEP_ENDED;
 }

@@ -18,6 +18,7 @@
 #include "gateway/base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/listener.h"
+#include "gateway/net/socket.h"
 #include "gateway/resolver.h"
 #include "gateway/worker.h"
 #include "conf/problems.h"
@@ -51,6 +52,25 @@ static void apply_log_level(const struct snapshot *snapshot)
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
         if (strcasecmp(snapshot->log_level, levels[i].name) == 0)
             log_set_level(levels[i].level);
+}
+
+static int seconds(uint64_t us)
+{
+    return (int)((us + 999999) / 1000000);
+}
+
+static void apply_socket_options(const struct snapshot *snapshot)
+{
+    const struct tcp_options *tcp = &snapshot->tcp;
+    const struct socket_options options = {.keepalive = tcp->keepalive,
+                                           .keepidle_s = seconds(tcp->keepidle_us),
+                                           .keepintvl_s = seconds(tcp->keepintvl_us),
+                                           .keepcnt = tcp->keepcnt,
+                                           .user_timeout_ms = (int)(tcp->user_timeout_us / 1000),
+                                           .defer_accept_s = seconds(tcp->defer_accept_us)};
+
+    socket_configure(&options);
+    listeners_retune();
 }
 
 /* Every client and every server connection takes a descriptor, a direct session up to six. */
@@ -128,12 +148,16 @@ bool serve_reload(struct gateway *gateway, struct fault *fault)
         return false;
     }
     apply_log_level(snapshot);
+    apply_socket_options(snapshot);
     pools_reload(&gateway->pools, snapshot);
     for (int i = 0; i < gateway->worker_count; i++)
         worker_send_generation(&gateway->workers[i], generation);
     generation_release(gateway->generation);
     gateway->generation = generation;
     lookups_reload(gateway->lookups, generation);
+    controls_reload(&gateway->controls, generation);
+    ledgers_reload(&gateway->ledgers);
+    hosts_watch_reload(&gateway->hosts_watch, snapshot);
     log_info("main", "the configuration was reloaded from %s", gateway->config_file);
     return true;
 }
@@ -266,6 +290,7 @@ static int run(struct serving *serving, struct snapshot *snapshot)
     struct fault fault;
 
     apply_log_level(snapshot);
+    apply_socket_options(snapshot);
     raise_descriptor_limit(snapshot);
     if (geteuid() == 0)
         log_warn("main", "running as root; no privilege is needed: use an account of its own");

@@ -4,6 +4,7 @@
 
 #include "gateway/base/clock.h"
 #include "router/pool.h"
+#include "router/pool_hosts.h"
 
 /* What came to an idle server since the loop last looked would be taken for an answer: such a server is not
  * used. */
@@ -35,7 +36,7 @@ static bool may_use(const struct server *server, const struct waiter *waiter)
     return server->profile == waiter->profile &&
            (server->marked_for == 0 || server->marked_for == waiter->owner) &&
            server->epoch >= waiter->epoch && tells_nothing(server, waiter) &&
-           is_called(server, waiter) &&
+           is_called(server, waiter) && pool_keeps(server) &&
            settings_cover(waiter->settings, server->customs, waiter->sets);
 }
 

@@ -93,7 +93,7 @@ static void apply_hold(struct pool *pool)
     if (atomic_load(&pool->paused))
         handoff_close_idle(pool);
     else
-        handoff_wake_all(pool);
+        handoff_wake_waiting(pool);
 }
 
 bool pools_pause(struct pools *pools, const char *database, bool paused, size_t *found)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/session/last_statement.h"
 #include "gateway/session/name_list.h"
 #include "gateway/session/prepared_set.h"
 
@@ -52,6 +53,16 @@ struct owed_ring {
     uint32_t head, count, room;
 };
 
+/* What its client said since it was linked, as long as that may be said to another server: relay_again.c. */
+enum { AGAIN_BYTES = 1200 /* fits one segment of TCP anywhere */ };
+
+struct again {
+    bool possible;
+    uint64_t turn_us, written_before, told_bytes, held_us;
+    size_t used;
+    unsigned char bytes[AGAIN_BYTES];
+};
+
 /* What the session layer knows about one server. */
 struct server_session {
     struct owed_ring owed;
@@ -74,6 +85,10 @@ struct server_session {
     uint8_t listens;              /* the ReadyForQuery at hand is gateway/notify's: as in struct owed */
     bool names_unseen;            /* a function may have removed what was prepared: it is not given back */
     bool said_fatal;              /* PostgreSQL sent FATAL or PANIC: the end of the connection is no news */
+    struct again again;
+    const char *late;             /* the time limit for which the query was cancelled; NULL: it was not */
+    uint64_t late_us;             /* ... and its value */
+    struct last_statement last;
     uint64_t cleaning_since_us;   /* a client left in a transaction: ROLLBACK is on its way */
 };
 
@@ -97,8 +112,8 @@ void owed_pop(struct owed_ring *ring);
 /* Drops one in the middle: a Sync that the server ignored inside COPY. */
 void owed_remove(struct owed_ring *ring, uint32_t index);
 
-/* Keeps what the client's next Parse replaces in the middle of a batch, for the case that PostgreSQL skips that
- * Parse: for owed.before. 0: no room or no memory for it. */
+/* Keeps what the client's next Parse replaces in the middle of a batch, for the case that PostgreSQL skips
+ * that Parse: for owed.before. 0: no room or no memory for it. */
 enum { REPLACED_MAX_BYTES = 1 << 16 };
 uint32_t unnamed_keep(struct server_session *session, const struct unnamed *unnamed);
 /* Makes it the client's and the server's again. */

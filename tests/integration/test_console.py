@@ -149,6 +149,24 @@ def test_show_stats_counts_transactions_and_queries(pool):
     assert (after[0] - before[0], after[1] - before[1]) == (10, 30)
 
 
+def test_show_stats_goes_on_counting_when_a_pool_was_forgotten(gateway):
+    pool = gateway(pool=1, defaults={"server_idle_timeout": "100ms"})
+
+    def rows(command):
+        return [row for row in pool.console(command) if row["database"] == "app"]
+
+    for turn in (1, 2, 3):
+        with pool.login() as client:
+            client.query("create temp table mine (n int)")
+            client.query("select 1")
+            client.leave()
+        programs.eventually(lambda: not rows("SHOW POOLS"), 20, what="no pool")
+        (row,) = rows("SHOW STATS")
+        assert (row["total_query_count"], row["total_xact_count"]) == (2 * turn, 2 * turn)
+        (row,) = rows("SHOW PIN_STATS")
+        assert (row["reason"], row["total_pin_count"]) == ("temporary objects", turn)
+
+
 def test_show_counters_counts_logins(pool):
     def logins():
         return next(int(row["value"]) for row in pool.console("SHOW COUNTERS") if row["name"] == "logins_done")

@@ -351,6 +351,18 @@ OTHERS = {
         A: select dblink_disconnect('one')
         A: select dblink_get_connections()
     """,
+    "counts of one's own": r"""
+        A: create table public.counted (a int)
+        A: select pg_stat_force_next_flush()
+        A: insert into counted values (1)
+        B: begin
+        B: select 'takes a server'
+        A: insert into counted values (2)
+        A: select pg_stat_force_next_flush()
+        A: select n_tup_ins from pg_stat_user_tables where relname = 'counted'
+        B: rollback
+        clean: drop table if exists public.counted
+    """,
     "the backend's pid while it is kept": r"""
         A: create temp table t as select pg_backend_pid() as pid
         B: select pg_backend_pid() > 0
