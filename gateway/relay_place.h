@@ -32,7 +32,8 @@ bool place_shared(struct client *client, struct statement *statement, struct pre
 bool place_needed(struct client *client, struct prepared_name *name);
 /* Asks for the shape of a shared statement's rows; name: whose shape it is, or NULL (the client is asked by
  * it, where the server has the statement under that). ours: the client is not told. */
-bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name, bool ours);
+bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name,
+                    bool ours);
 /* The answer to a Describe of a statement: RowDescription, or NoData (body == NULL). */
 void place_described(struct server *server, const struct owed *owed, const void *body, size_t size);
 /* The client's unnamed statement becomes what the server has under the empty name, or nothing does. */

@@ -87,13 +87,14 @@ static bool begins_with(const char *text, const char *word)
     return strncasecmp(text, word, strlen(word)) == 0;
 }
 
-/* PostgreSQL remembers which rows a statement had when it was parsed, and refuses to return others: so must we,
- * whether the client asks for them or not. Most of what changes rows returns none. */
+/* PostgreSQL remembers which rows a statement had when it was parsed, and refuses to return others: so must
+ * we, whether the client asks for them or not. Most of what changes rows returns none. */
 static bool remember_shape(struct client *client, struct prepared_name *name)
 {
     const char *text = name->statement->bytes + strspn(name->statement->bytes, " \t\n\r");
-    bool changes = begins_with(text, "insert") || begins_with(text, "update") || begins_with(text, "delete") ||
-                   begins_with(text, "begin") || begins_with(text, "commit") || begins_with(text, "set");
+    bool changes = begins_with(text, "insert") || begins_with(text, "update") ||
+                   begins_with(text, "delete") || begins_with(text, "begin") || begins_with(text, "commit") ||
+                   begins_with(text, "set");
 
     if (changes && strcasestr(text, "returning") == NULL)
         return true;
@@ -118,7 +119,8 @@ static enum step parse_named(struct client *client, const struct message *messag
     name->version = client->shard->routines_version;
     name->batch = client->server->session->batch;
     if (!may_be_taken_in_sql(client))
-        return place_shared(client, name->statement, name) && remember_shape(client, name) ? STEP_TAKEN : STEP_ENDED;
+        return place_shared(client, name->statement, name) && remember_shape(client, name) ? STEP_TAKEN
+                                                                                           : STEP_ENDED;
     relay_forward(client, message);
     return place_own(client, name) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -181,12 +183,14 @@ static bool look_again(struct client *client, const char *text, size_t length, s
     return false;
 }
 
-/* A Parse of an earlier batch may yet turn out to be skipped; then the server has another session's statement. */
+/* A Parse of an earlier batch may yet turn out to be skipped; then the server has another session's
+ * statement. */
 static bool unnamed_is_sure(struct client *client)
 {
     const struct server_session *session = client->server->session;
 
-    if (session->unnamed_of != client->id || session->unnamed_batch == session->batch || session->owed.count == 0)
+    if (session->unnamed_of != client->id || session->unnamed_batch == session->batch ||
+        session->owed.count == 0)
         return true;
     relay_barrier(client);
     return false;

@@ -23,4 +23,5 @@ void sequence_choose(struct client *client);
 /* A statement is about to run on the linked server. *refused: it asks for what is not known any more, and
  * that was answered; the message is used up. */
 enum step sequence_before(struct client *client, const struct message *message,
-                          const struct statement_facts *facts, const char *text, size_t length, bool *refused);
+                          const struct statement_facts *facts, const char *text, size_t length,
+                          bool *refused);

@@ -240,8 +240,8 @@ static void open_for(struct pool_shard *shard, struct waiter *waiter, bool count
 
     if (!alone)
         shard->connecting++;
-    server = connect_start(shard, waiter->profile, alone || waiter->named ? waiter->startup_name : "", counted,
-                           &login_events, alone ? waiter : NULL);
+    server = connect_start(shard, waiter->profile, alone || waiter->named ? waiter->startup_name : "",
+                           counted, &login_events, alone ? waiter : NULL);
     if (server == NULL || !alone)
         return;
     server->dedicated = true;

@@ -37,8 +37,8 @@ struct owed {
     uint8_t material;
     struct statement *statement;  /* PARSE, CLOSE: what `prepares` or `evicts` is about; DESCRIBE: what it
                                      asks about; retained */
-    uint64_t number;              /* PARSE, CLOSE without a name: of the client's change, see struct unnamed */
-    uint32_t before;              /* PARSE, CLOSE without a name: what it replaces, see unnamed_keep; 0: not kept */
+    uint64_t number; /* PARSE, CLOSE without a name: of the client's change, see struct unnamed */
+    uint32_t before; /* PARSE, CLOSE without a name: what it replaces, see unnamed_keep; 0: not kept */
     struct prepared_name *name;   /* PARSE: the client's name that it added, or one that we place; CLOSE: that
                                      is removed or taken back; DESCRIBE: that it asks about; retained */
 };
