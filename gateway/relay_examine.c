@@ -73,7 +73,6 @@ static bool examine_sequence(struct client *client, const struct message *messag
 {
     struct fault fault;
 
-    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
     if (client->sequence_server != 0 &&
         pool_has_sequence(client->shard, client->sequence_server, client->id)) {
         client->waiter.only = client->sequence_server;
@@ -144,6 +143,8 @@ bool relay_examine(struct client *client, const struct message *message, const c
         return false;
     if (!policy_admits(client, message, facts))
         return false;
+    if ((facts->suspects & PIN_BIT(SEQUENCE)) != 0)
+        atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
     if (!again && client->server == NULL && (client->pins & PIN_BIT(DEDICATED)) == 0 &&
         (facts->suspects & PIN_BIT(SEQUENCE)) != 0 && !examine_sequence(client, message, text, length))
         return false;

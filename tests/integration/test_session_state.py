@@ -127,3 +127,15 @@ def test_currval_in_a_default_needs_no_sequence_state_before_it_is_called(gatewa
             assert client.value("insert into follows (b) values (2) returning a") == mine
         finally:
             client.query("drop table if exists public.follows")
+
+
+def test_currval_asked_in_a_block_is_known_to_the_whole_pool(gateway):
+    pool = gateway(pool=2, workers=1)
+    with pool.login() as asker, pool.login() as client, pool.login() as other:
+        asker.query("begin")
+        asker.query("select currval('tickets')")
+        asker.query("rollback")
+        asker.query("discard sequences")
+        mine = client.value("select nextval('tickets')")
+        other.value("select nextval('tickets')")
+        assert client.value("select currval('tickets')") == mine
