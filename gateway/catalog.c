@@ -151,8 +151,6 @@ struct catalog *catalog_of(struct pool_shard *shard)
     if (catalog != NULL)
         return catalog;
     catalog = catalogs_get(&worker_of(shard)->gateway->catalogs, shard->pool);
-    if (catalog != NULL && atomic_load(&catalog->asks_sequences))
-        atomic_store(&shard->pool->asks_sequences, true);
     if (catalog == NULL || atomic_compare_exchange_strong(&shard->pool->catalog, &expected, catalog))
         return catalog;
     catalog_release(catalog); /* another worker was first */

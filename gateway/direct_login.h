@@ -20,7 +20,7 @@ struct bulk;
 struct client;
 struct fault;
 
-enum direct_state { DIRECT_WAITING, DIRECT_RETRYING, DIRECT_LOGIN, DIRECT_OPEN };
+enum direct_state { DIRECT_RETRYING, DIRECT_WAITING, DIRECT_LOGIN, DIRECT_OPEN };
 
 struct direct {
     struct client *client;

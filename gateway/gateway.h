@@ -20,6 +20,7 @@
 #include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
 #include "gateway/throttles.h"
+#include "router/budgets.h"
 #include "router/cancel.h"
 #include "router/hosts.h"
 #include "router/pool.h"

@@ -181,22 +181,11 @@ static enum step leave_former_host(struct client *client)
     return STEP_ENDED;
 }
 
-/* A server with the session's own name is needed, and this one will be given back as soon as PostgreSQL said
- * what the session left in it. */
-static bool is_about_to_leave(const struct client *client)
-{
-    const struct server *server = client->server;
-
-    return client->waiter.named && strcmp(server->startup_name, client->identity.startup_name) != 0 &&
-           server->status == 'I' && client->pins == 0 && !client->relay.unsynced &&
-           server->session->owed.count > 0;
-}
-
 enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
-    if (client->server != NULL && is_about_to_leave(client)) {
+    if (client->server != NULL && replay_awaits_name(client)) {
         relay_barrier(client);
         return STEP_WAIT;
     }

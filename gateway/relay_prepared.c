@@ -119,7 +119,8 @@ static enum step parse_named(struct client *client, const struct message *messag
     name->version = client->shard->routines_version;
     name->batch = client->server->session->batch;
     if (!may_be_taken_in_sql(client))
-        return place_shared(client, name->statement, name) && remember_shape(client, name) ? STEP_TAKEN : STEP_ENDED;
+        return place_shared(client, name->statement, name) && remember_shape(client, name) ? STEP_TAKEN
+                                                                                           : STEP_ENDED;
     relay_forward(client, message);
     return place_own(client, name) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -188,7 +189,8 @@ static bool unnamed_is_sure(struct client *client)
 {
     const struct server_session *session = client->server->session;
 
-    if (session->unnamed_of != client->id || session->unnamed_batch == session->batch || session->owed.count == 0)
+    if (session->unnamed_of != client->id || session->unnamed_batch == session->batch ||
+        session->owed.count == 0)
         return true;
     relay_barrier(client);
     return false;

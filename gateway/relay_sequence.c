@@ -3,7 +3,6 @@
  * draw; from the first question on, sessions of that pool that draw keep their server, and get clean ones. */
 #include "gateway/relay_sequence.h"
 
-#include "gateway/catalog.h"
 #include "gateway/client.h"
 #include "gateway/policy.h"
 #include "gateway/relay_place.h"
@@ -14,15 +13,6 @@ static bool is_asked_for(const struct client *client)
 {
     return (pool_options(client->pool)->session_state.asked & PIN_BIT(SEQUENCE)) != 0 ||
            atomic_load_explicit(&client->pool->asks_sequences, memory_order_relaxed);
-}
-
-static void remember_asking(struct client *client)
-{
-    struct catalog *catalog = catalog_of(client->shard);
-
-    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
-    if (catalog != NULL)
-        atomic_store(&catalog->asks_sequences, true);
 }
 
 /* What may have drawn does not take the server's state over from who surely drew. */
@@ -47,7 +37,7 @@ void sequence_discarded(struct client *client)
 
 void sequence_choose(struct client *client)
 {
-    remember_asking(client);
+    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
     if (client->sequence_server != 0 &&
         pool_has_sequence(client->shard, client->sequence_server, client->id))
         client->waiter.only = client->sequence_server;
@@ -71,7 +61,7 @@ enum step sequence_before(struct client *client, const struct message *message,
     *refused = false;
     if ((facts->suspects & PIN_BIT(SEQUENCE)) == 0 || server->dedicated)
         return STEP_TAKEN;
-    remember_asking(client);
+    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
     if (server->sequence_user == client->id ||
         (server->sequence_user == 0 && client->sequence_server == 0 && server->session->owed.count == 0))
         return STEP_TAKEN;

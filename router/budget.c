@@ -8,6 +8,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
 #include "router/budget_parts.h"
+#include "router/budgets.h"
 
 /* A claim that was not renewed for so long is nobody's; a denied one is not looked at again before. */
 enum { CLAIM_EXPIRES_US = 2000000, RECHECK_US = 50000 };
@@ -128,6 +129,13 @@ static void count(struct budget_slot *slot, int change)
             party_count(slot->parties[i], change);
 }
 
+static void slot_fill(struct budget_slot *slot, const struct budget_claim *claim)
+{
+    *slot = (struct budget_slot){.budget = claim->budget, .share = claim->share};
+    memcpy(slot->parties, claim->parties, sizeof slot->parties);
+    count(slot, 1);
+}
+
 bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
                  struct budget_slot *slot)
 {
@@ -141,19 +149,37 @@ bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t
         return false;
     pthread_mutex_lock(&budget->lock);
     memcpy(claim->limits, limits, sizeof claim->limits);
+    parties_configure(claim);
     denial = judge(claim, now_us);
     atomic_store(&claim->denial, (int)denial);
     taken = denial == DENIAL_NONE;
     if (taken) {
         leave(claim);
-        *slot = (struct budget_slot){.budget = budget, .share = claim->share};
-        memcpy(slot->parties, claim->parties, sizeof slot->parties);
-        count(slot, 1);
+        slot_fill(slot, claim);
     } else {
+        if (denial == DENIAL_PARTY && !atomic_load(&claim->queued))
+            claim->parties[atomic_load(&claim->short_of)]->waits++;
         enqueue(claim, now_us);
         atomic_store(&claim->checked, version);
         atomic_store(&claim->check_us, now_us + RECHECK_US);
     }
+    pthread_mutex_unlock(&budget->lock);
+    return taken;
+}
+
+bool budget_try(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
+                struct budget_slot *slot)
+{
+    struct budget *budget = claim->budget;
+    bool taken;
+
+    if (atomic_load(&budget->waiting) > 0)
+        return false;
+    pthread_mutex_lock(&budget->lock);
+    memcpy(claim->limits, limits, sizeof claim->limits);
+    taken = judge(claim, now_us) == DENIAL_NONE;
+    if (taken)
+        slot_fill(slot, claim);
     pthread_mutex_unlock(&budget->lock);
     return taken;
 }

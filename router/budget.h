@@ -13,26 +13,11 @@
 
 #include "gateway/base/list.h"
 #include "gateway/base/table.h"
+#include "router/budget_party.h"
 #include "router/budget_share.h"
 
 struct budget;
 struct budgets;
-
-/* Besides the shares, connections are counted by these. */
-enum party_kind { PARTY_ROUTE, PARTY_DATABASE, PARTY_USER, PARTIES };
-
-enum { PARTY_NAME_BYTES = 64 };
-
-/* A route, database or user with claims or slots. */
-struct party {
-    struct list link;          /* [l] */
-    enum party_kind kind;
-    char name[PARTY_NAME_BYTES]; /* longer ones, which PostgreSQL cuts too, are cut */
-    int references, used;      /* [l] */
-    int foreign;               /* [l] connections of others */
-    int granted;               /* [l] PostgreSQL's CONNECTION LIMIT, BUDGET_UNLIMITED: none */
-    int ceiling;               /* [l] lower since PostgreSQL refused one more */
-};
 
 enum denial { DENIAL_NONE, DENIAL_ROOM, DENIAL_PARTY, DENIAL_RESTING, DENIAL_AGE };
 
@@ -87,21 +72,6 @@ struct budget {
     bool counted;              /* there is a census, not long ago */
 };
 
-/* All ledgers of the process, by HOST:PORT. */
-struct budgets {
-    pthread_mutex_t lock;
-    struct list all;
-    /* Room appeared while claims wait; any thread, no lock held. May be NULL. */
-    void (*wake)(struct budgets *budgets);
-};
-
-void budgets_open(struct budgets *budgets);
-void budgets_close(struct budgets *budgets); /* nothing may be held any more */
-/* The ledger of that server; it lives as long as `budgets`. NULL when out of memory. */
-struct budget *budgets_get(struct budgets *budgets, const char *host, int port);
-/* The floors of the shares and what is left to others, from the configuration. */
-void budget_configure(struct budget *budget, const int wanted[SHARES_OF_CONNECTIONS], int headroom);
-
 /* NULL names are not counted. False when out of memory. */
 bool budget_claim_open(struct budget_claim *claim, struct budget *budget, enum share share,
                        const char *const names[PARTIES]);
@@ -114,6 +84,9 @@ void budget_claim_withdraw(struct budget_claim *claim);
  * least; claim->denial tells why. limits: configured, 0 = none. */
 bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
                  struct budget_slot *slot);
+/* Takes a slot only where nobody waits, without waiting itself: for what could as well not be. */
+bool budget_try(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
+                struct budget_slot *slot);
 /* Takes a slot whether there is room or not: for what cannot wait. Counted by nothing else. */
 void budget_take_anyway(struct budget *budget, enum share share, struct budget_slot *slot);
 /* A slot that was taken is used for another server: it moves there, whether there is room or not. */

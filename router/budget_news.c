@@ -212,7 +212,7 @@ int budget_demand_of(struct budget *budget, int idle, int wanted_more)
     for (int share = 0; share < SHARES_OF_CONNECTIONS; share++) {
         int busy = budget->used[share] + (share == SHARE_POOLED ? wanted_more - idle : 0);
 
-        want += busy > budget->wanted[share] ? busy : budget->wanted[share];
+        want += busy < budget->wanted[share] ? busy + 1 : busy; /* floors are met where there is enough */
     }
     pthread_mutex_unlock(&budget->lock);
     return want;

@@ -17,6 +17,8 @@ struct server;
  * have them all; this pool is in the queue, and something is done to free one. share: POOLED, or DIRECT for
  * servers outside the pool's size. */
 bool pool_budget_take(struct pool_shard *shard, enum share share, uint64_t now_us);
+/* The same for a server that nobody waits for; the pool does not queue. */
+bool pool_budget_try(struct pool_shard *shard, uint64_t now_us);
 /* The same for what cannot wait. */
 void pool_budget_take_anyway(struct pool_shard *shard, enum share share);
 

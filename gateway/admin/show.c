@@ -10,6 +10,7 @@
 #include "conf/options.h"
 #include "conf/pins.h"
 #include "gateway/admin/rows.h"
+#include "gateway/admin/show_budget.h"
 #include "gateway/admin/show_direct.h"
 #include "gateway/admin/show_state.h"
 #include "gateway/admin/verbs.h"

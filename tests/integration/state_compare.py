@@ -67,9 +67,6 @@ class Stage:
         self.postgres, self.gateway, self.size = postgres, gateway, size
         self.direct, self.pooled = Direct(postgres), Pooled(gateway)
         self.known = {}
-        with gateway.login() as client:  # the first question may hear that the answer is lost; this pool knows of them
-            client.query("select lastval()")
-            client.leave()
 
     def compare(self, script, protocol, hostile=True):
         """Fails with the difference of both transcripts, or with what a fresh client finds afterwards."""

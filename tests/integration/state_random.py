@@ -219,9 +219,6 @@ class Comparison:
     def __init__(self, postgres, gateway):
         self.direct, self.pooled = Direct(postgres), Pooled(gateway)
         self.count = 0
-        with gateway.login() as client:  # who asks first of all may hear that the answer is lost: from here on it is known
-            client.query("select lastval()")
-            client.leave()
 
     def differ(self, lines):
         """Both transcripts where they differ, None where they are equal."""

@@ -18,7 +18,8 @@ SEEDS = [f"fixed {n}" for n in range(30)]
 def comparison(postgres, gateway_of_module):
     """A pool with a server for each client of a program that may keep one, and one that strangers share."""
     prepare_state(postgres)
-    gateway = gateway_of_module(pool=4, workers=2, defaults={"server_lifetime": "1s", "query_wait_timeout": "5s"})
+    gateway = gateway_of_module(pool=4, workers=2, defaults={
+        "server_lifetime": "1s", "query_wait_timeout": "5s", "session_state": {"sequence": "pin"}})
     with Neighbours(gateway, 2, churn, pause=0.02) as neighbours:
         yield Comparison(postgres, gateway)
     neighbours.check()
