@@ -2,6 +2,8 @@
 """test_admission - each limit of connections refuses exactly those above it, names itself, and counts; who is refused
 can read it, whatever it asked for first."""
 
+import contextlib
+
 import pytest
 
 import messages as m
@@ -183,3 +185,19 @@ def test_psql_reads_why_it_was_refused_also_within_tls(gateway, certificates, ss
     assert done.returncode == 2 and "max_login_conn" in done.stderr, done.stderr
     for client in idle:
         client.close()
+
+
+@OWN_MEMORY
+@pytest.mark.slow
+def test_who_hoards_prepared_statements_is_the_greediest(gateway):
+    gate = gateway(pool=2, workers=1, limits={"memory_limit": "60MB"}, defaults={"max_prepared_statements": 2})
+    with gate.login() as modest, gate.login() as hoarder:
+        with contextlib.suppress(OSError):
+            for number in range(300):
+                hoarder.send(m.parse(f"s{number}", f"select {number} --" + "x" * 500_000), m.sync())
+        errors = errors_of(hoarder.rest())  # may be lost with what was still on its way there
+        assert hoarder.closed() and (not errors or errors[-1]["C"] == "53200")
+        assert counter(gate, "sessions_shed") == 1
+        assert modest.value("select 'served'") == "served"
+        programs.eventually(lambda: refusal(gate) is None, 20, what="a login when memory is free again")
+        modest.leave()
