@@ -153,11 +153,12 @@ void throttles_sweep(struct worker *worker, uint64_t now_us)
 {
     const struct snapshot *snapshot = worker->generation->snapshot;
     struct throttles *throttles = &worker->gateway->throttles;
-    uint64_t elapsed_us = now_us - throttles->swept_us;
+    uint64_t elapsed_us;
     bool wait;
 
-    if (worker->thread.index != 0 || elapsed_us < PACE_INTERVAL_US / 2)
+    if (worker->thread.index != 0 || now_us < throttles->swept_us + PACE_INTERVAL_US / 2)
         return;
+    elapsed_us = now_us - throttles->swept_us;
     throttles->swept_us = now_us;
     pthread_mutex_lock(&throttles->lock);
     wait = any_is_adaptive(throttles, snapshot) && others_wait(worker->gateway, now_us);
