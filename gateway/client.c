@@ -342,7 +342,8 @@ void client_sweep(struct worker *worker, uint64_t now_us)
         if (login_limit_us == 0 || now_us < client->connected_us + login_limit_us)
             break;
         if (client->state != CLIENT_WELCOMING) /* that one waits for PostgreSQL, not for the client */
-            client_expire(client, REASON_LOGIN_TIMEOUT, login_limit_us, "Is the network slow, or the client?");
+            client_expire(client, REASON_LOGIN_TIMEOUT, login_limit_us,
+                          "Is the network slow, or the client?");
     }
     while (!list_empty(&worker->ending)) {
         struct client *client = list_entry(worker->ending.next, struct client, timed);

@@ -41,8 +41,8 @@ static struct headcount_entry *find(struct headcount *headcount, enum headcount_
     return NULL;
 }
 
-static struct headcount_entry *add(struct headcount *headcount, enum headcount_kind kind, const void *key, size_t length,
-                                uint64_t hash)
+static struct headcount_entry *add(struct headcount *headcount, enum headcount_kind kind, const void *key,
+                                   size_t length, uint64_t hash)
 {
     struct headcount_entry *entry = malloc(sizeof *entry + length);
 
@@ -56,8 +56,8 @@ static struct headcount_entry *add(struct headcount *headcount, enum headcount_k
     return NULL;
 }
 
-bool headcount_enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind, const void *key,
-                  size_t length, int limit)
+bool headcount_enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind,
+                     const void *key, size_t length, int limit)
 {
     uint64_t hash = table_hash(key, length, (uint64_t)kind);
     struct headcount_entry *entry;

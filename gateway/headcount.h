@@ -34,6 +34,6 @@ void headcount_close(struct headcount *headcount);
 
 /* Counts the connection, or returns false when `limit` (0: none) are there already. Out of memory it is not
  * counted and let in. */
-bool headcount_enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind, const void *key,
-                  size_t length, int limit);
+bool headcount_enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind,
+                     const void *key, size_t length, int limit);
 void headcount_leave(struct headcount *headcount, struct headcount_seat *seat);

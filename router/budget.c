@@ -49,13 +49,32 @@ static void leave(struct budget_claim *claim)
     atomic_fetch_sub(&claim->budget->waiting, 1);
 }
 
+/* A claim with credit goes before those that came later than that, so that nobody is passed over for
+ * longer. */
+static void enqueue_in_order(struct budget_claim *claim)
+{
+    uint64_t rank_us = atomic_load(&claim->since_us) - atomic_load(&claim->credit_us);
+    struct list *behind = &claim->budget->queue;
+
+    list_each(link, following, &claim->budget->queue) {
+        const struct budget_claim *other = list_entry(link, struct budget_claim, link);
+        uint64_t other_us = atomic_load(&other->since_us) - atomic_load(&other->credit_us);
+
+        if ((int64_t)(other_us - rank_us) > 0) {
+            behind = link;
+            break;
+        }
+    }
+    list_add_before(behind, &claim->link);
+}
+
 static void enqueue(struct budget_claim *claim, uint64_t now_us)
 {
     claim->renewed_us = now_us;
     if (atomic_load(&claim->queued))
         return;
     atomic_store(&claim->since_us, now_us);
-    list_append(&claim->budget->queue, &claim->link);
+    enqueue_in_order(claim);
     atomic_store(&claim->queued, true);
     atomic_fetch_add(&claim->budget->waiting, 1);
     atomic_fetch_add(&claim->budget->waits, 1);

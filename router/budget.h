@@ -29,6 +29,7 @@ struct budget_claim {
     struct party *parties[PARTIES]; /* [l] NULL: not counted by that */
     int limits[PARTIES];       /* [l] the configured ones, 0 = none; as last asked */
     _Atomic uint64_t since_us; /* [a] */
+    _Atomic uint64_t credit_us; /* [a] by its route's priority it counts as older by so much */
     uint64_t renewed_us;       /* [l] a claim that nobody renews is forgotten */
     _Atomic bool queued;       /* [a] */
     _Atomic uint64_t checked;  /* [a] the ledger's version when it was denied */

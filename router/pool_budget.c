@@ -31,10 +31,13 @@ static bool claim_ready(struct pool *pool, enum share share, struct budget *budg
     const char *const names[PARTIES] = {pool->route, pool->database, pool->user};
     struct budget_claim *claim = claim_for(pool, share);
 
-    if (claim->budget == budget)
-        return true;
-    budget_claim_close(claim);
-    return budget_claim_open(claim, budget, share, names);
+    if (claim->budget != budget) {
+        budget_claim_close(claim);
+        if (!budget_claim_open(claim, budget, share, names))
+            return false;
+    }
+    atomic_store(&claim->credit_us, (uint64_t)pool_options(pool)->priority * 1000000);
+    return true;
 }
 
 /* With or without a place in the queue. */

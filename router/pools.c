@@ -234,52 +234,6 @@ static void sweep_parked(struct pool_shard *shard, const struct pool_options *op
     publish_idle(shard);
 }
 
-/* What a client reads whose wait was in vain: the cause, if PostgreSQL cannot be reached, or who has it all.
- */
-static void explain_wait(struct pool *pool, const struct pool_options *options, struct fault *fault)
-{
-    unsigned long long limit_ms = options->query_wait_timeout_us / 1000;
-    struct fault cause;
-
-    pthread_mutex_lock(&pool->lock);
-    cause = pool->last_failure;
-    pthread_mutex_unlock(&pool->lock);
-    if (cause.message[0] != '\0') {
-        fault_set(fault, "53300",
-                  "query_wait_timeout: no server connection could be opened within %llu ms: %.300s", limit_ms,
-                  cause.message);
-        fault_hint(fault, "Is PostgreSQL running there, and does it let this user in?");
-        return;
-    }
-    if (atomic_load(&pool->paused)) {
-        fault_set(fault, "57P03", "query_wait_timeout: the database is paused, and was for %llu ms",
-                  limit_ms);
-        fault_hint(fault, "An operator paused it; RESUME on the console lets it go on.");
-        return;
-    }
-    fault_set(fault, "53300", "query_wait_timeout: no server connection became free within %llu ms",
-              limit_ms);
-    fault_hint(fault, "All %d server connections of this pool are in use; shorten transactions, or raise "
-               "default_pool_size or query_wait_timeout.", options->default_pool_size);
-}
-
-static void sweep_waiters(struct pool_shard *shard, const struct pool_options *options, uint64_t now_us)
-{
-    struct fault fault;
-
-    while (options->query_wait_timeout_us > 0 && !list_empty(&shard->waiters)) {
-        struct waiter *waiter = list_entry(shard->waiters.next, struct waiter, link);
-
-        if (now_us < waiter->since_us + options->query_wait_timeout_us)
-            break;
-        pool_leave(shard, waiter);
-        explain_wait(shard->pool, options, &fault);
-        waiter->failed(waiter, &fault, NULL, 0);
-    }
-    if (!list_empty(&shard->waiters))
-        pool_serve(shard);
-}
-
 static void keep_minimum(struct pool_shard *shard, const struct pool_options *options, uint64_t now_us)
 {
     struct pool *pool = shard->pool;
@@ -339,7 +293,7 @@ void pool_sweep(struct pool_thread *thread, uint64_t now_us)
 
         connect_sweep(shard, now_us);
         sweep_parked(shard, options, now_us);
-        sweep_waiters(shard, options, now_us);
+        pool_sweep_waiters(shard, now_us);
         pool_notify_waiters(shard, now_us);
         keep_minimum(shard, options, now_us);
         if (shard_idle(shard))
