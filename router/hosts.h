@@ -49,6 +49,7 @@ struct host {
     _Atomic uint64_t said_us;   /* [a] when */
     _Atomic int patroni;        /* [a] enum patroni_word */
     _Atomic bool troubled;      /* [a] the last connection failed: its name is looked up soon */
+    enum host_role told;        /* [main] the last one that the log was told */
     enum host_role served;      /* [main] what its connections were made for: PRIMARY, STANDBY or UNKNOWN */
     struct host_track track;    /* [main] */
     uint64_t looked_up_us;      /* [resolver] */
