@@ -100,7 +100,8 @@ void direct_explain_end(const struct direct *direct, int error, struct fault *fa
 }
 
 /* While no host is what the route wants, a primary may be on its way: false when that took too long. */
-static bool wait_for_host(struct direct *direct, const struct pool_options *options, const struct fault *fault)
+static bool wait_for_host(struct direct *direct, const struct pool_options *options,
+                          const struct fault *fault)
 {
     uint64_t now_us = clock_now_us(), limit_us = options->query_wait_timeout_us;
 

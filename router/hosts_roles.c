@@ -9,7 +9,7 @@
 #include "gateway/base/log.h"
 #include "router/hosts.h"
 
-static const struct wish anything = {TARGET_ANY, 0};
+static const struct wish the_primary = {TARGET_PRIMARY, 0}, anything = {TARGET_ANY, 0};
 
 unsigned upstream_addresses(struct upstream *upstream)
 {
@@ -55,9 +55,11 @@ bool upstream_place(struct upstream *upstream, const struct wish *wish, unsigned
     if (upstream_addresses(upstream) == 0)
         return fault_set(fault, "08001", "the hosts of upstream \"%s\" could not be looked up",
                          upstream->name);
-    chosen = choose(upstream, wish == NULL ? &anything : wish, turn);
+    chosen = choose(upstream, wish == NULL ? &the_primary : wish, turn);
     if (chosen == upstream->host_count && wish != NULL)
         return nobody(upstream, wish, fault);
+    if (chosen == upstream->host_count)
+        chosen = choose(upstream, &anything, turn);
     if (chosen == upstream->host_count)
         chosen = turn % upstream->host_count;
     found = atomic_load(&upstream->hosts[chosen].addresses);
