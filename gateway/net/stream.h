@@ -96,8 +96,7 @@ void stream_pause(struct stream *stream);
 /* Reads again, and shows kept bytes again at the end of this turn. */
 void stream_resume(struct stream *stream);
 
-/* Bytes that were used are to be shown again, in front of what is kept; not from its own handler. False: out
- * of memory. */
+/* Used bytes are shown again, in front of what is kept; not from its own handler. False: out of memory. */
 bool stream_put_back(struct stream *stream, const void *bytes, size_t length);
 
 /* Sends what is queued now instead of at the end of the turn. */
