@@ -67,6 +67,7 @@ struct budget {
     _Atomic uint64_t refusals, evictions, waits; /* [a] */
     _Atomic bool refused_lately; /* [a] */
     /* [l] For SHOW; from the last census. */
+    uint64_t guessed_us;       /* [l] when a pooled server was asked last; 0: never */
     int total, foreign, gateways, others_use, reserve, max_connections;
     bool counted;              /* there is a census, not long ago */
 };

@@ -75,7 +75,8 @@ static bool secret_take(struct lookup_link *link, PGresult *result)
         return fault_set(&link->query.fault, "42804",
                          "auth_query gave a row of another user than was asked for");
     if (bytes > SECRET_MAX_BYTES + 1)
-        taken = fault_set(&link->query.fault, "54000", "auth_query gave a secret above %d bytes", SECRET_MAX_BYTES);
+        taken = fault_set(&link->query.fault, "54000", "auth_query gave a secret above %d bytes",
+                          SECRET_MAX_BYTES);
     else if (bytes > 1 && !lookup_text_copy(&text, &link->found))
         taken = fault_set(&link->query.fault, "53200", "out of memory");
     explicit_bzero(secret, bytes);
