@@ -383,6 +383,7 @@ void pool_sweep(struct pool_thread *thread, uint64_t now_us)
         connect_sweep(shard, now_us);
         sweep_parked(shard, options, now_us);
         sweep_waiters(shard, options, now_us);
+        pool_budget_tidy(shard->pool);
         keep_minimum(shard, options, now_us);
         if (shard_idle(shard))
             unlist(shard);
