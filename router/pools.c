@@ -302,8 +302,11 @@ static void explain_wait(struct pool *pool, const struct pool_options *options, 
     }
     fault_set(fault, "53300", "query_wait_timeout: no server connection became free within %llu ms",
               limit_ms);
-    fault_hint(fault, "All %d server connections of this pool are in use; shorten transactions, or raise "
-               "default_pool_size or query_wait_timeout.", options->default_pool_size);
+    if (pool_budget_waits(pool))
+        fault_hint(fault, "PostgreSQL has no more connections to give; SHOW BUDGET tells who has them.");
+    else
+        fault_hint(fault, "All %d server connections of this pool are in use; shorten transactions, or raise "
+                   "default_pool_size or query_wait_timeout.", options->default_pool_size);
 }
 
 static void sweep_waiters(struct pool_shard *shard, const struct pool_options *options, uint64_t now_us)
