@@ -146,6 +146,16 @@ def test_three_hundred_clients_and_a_greedy_stranger_never_meet_an_error(gate, s
     assert quiet().count("sorry, too many clients") <= budget(one)["refusals"] + 20
 
 
+def test_pools_that_take_turns_on_every_last_connection_are_not_refused(gate, small):
+    one = counted(gate(budget={"direct_reserved": 0, "pooled_reserved": 0, "admin_reserved": 0}))
+    quiet = small.log_since()
+    with Crowd(one.pooled, 200) as crowd:
+        eventually(lambda: crowd.served(20), 120, what="twenty transactions for everybody")
+        eventually(lambda: budget(one)["pooled_used"] == 16, 20, what="all but the control connection in use")
+    assert crowd.errors == []
+    assert (budget(one)["refusals"], quiet().count("53300")) == (0, 0)
+
+
 def test_a_dump_starts_at_once_through_a_full_house(gate):
     one = counted(gate())
     with Crowd(one.pooled, 120) as crowd:
