@@ -68,12 +68,13 @@ struct snapshot {
     struct pool_options defaults;
     int workers; /* 0 = one per core */
     const char *log_level;
+    const char *takeover_socket; /* "auto", a path, or "" */
     struct auth_options auth;
     struct tls_options tls;
     int max_client_conn, max_login_conn;
     uint64_t catalog_refresh_us;
     uint64_t client_login_timeout_us;
-    uint64_t shutdown_timeout_us;
+    uint64_t shutdown_timeout_us, takeover_timeout_us;
     int64_t max_message_hold_bytes;
     int max_listen_channels;
     int64_t max_notify_hold_bytes;

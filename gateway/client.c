@@ -22,6 +22,7 @@
 #include "gateway/relay.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
+#include "gateway/takeover/passage.h"
 #include "gateway/worker.h"
 
 enum { ENDING_LIMIT_US = 10000000 };
@@ -52,6 +53,11 @@ const char *reason_name(enum reason reason)
     return reasons[reason].name;
 }
 
+static bool is_login(enum client_state state)
+{
+    return state == CLIENT_STARTUP || state == CLIENT_AUTHENTICATING || state == CLIENT_WELCOMING;
+}
+
 static bool may_enter(enum client_state from, enum client_state to)
 {
     switch (to) {
@@ -62,8 +68,11 @@ static bool may_enter(enum client_state from, enum client_state to)
     case CLIENT_WELCOMING:
         return from == CLIENT_STARTUP || from == CLIENT_AUTHENTICATING;
     case CLIENT_IDLE:
-        return from == CLIENT_STARTUP || from == CLIENT_AUTHENTICATING || from == CLIENT_WELCOMING ||
-               from == CLIENT_WAITING || from == CLIENT_ACTIVE;
+        return is_login(from) || from == CLIENT_WAITING || from == CLIENT_ACTIVE || from == CLIENT_LEAVING ||
+               from == CLIENT_ARRIVING;
+    case CLIENT_ARRIVING:
+        return from == CLIENT_CLOSED;
+    case CLIENT_LEAVING:
     case CLIENT_WAITING:
         return from == CLIENT_IDLE;
     case CLIENT_ACTIVE:
@@ -82,11 +91,6 @@ static bool may_enter(enum client_state from, enum client_state to)
     return false;
 }
 
-static bool is_login(enum client_state state)
-{
-    return state == CLIENT_STARTUP || state == CLIENT_AUTHENTICATING || state == CLIENT_WELCOMING;
-}
-
 void client_enter(struct client *client, enum client_state state)
 {
     struct gateway *gateway = client->worker->gateway;
@@ -103,15 +107,13 @@ void client_enter(struct client *client, enum client_state state)
     }
 }
 
-void client_open(struct worker *worker, int fd, const struct address *peer, struct generation *generation,
-                 const struct listener_options *listener)
+struct client *client_new(struct worker *worker, const struct address *peer, struct generation *generation,
+                          const struct listener_options *listener)
 {
     struct client *client = calloc(1, sizeof *client);
 
-    if (client == NULL) {
-        close(fd);
-        return;
-    }
+    if (client == NULL)
+        return NULL;
     client->worker = worker;
     client->generation = generation_retain(generation);
     client->listener = listener;
@@ -123,6 +125,18 @@ void client_open(struct worker *worker, int fd, const struct address *peer, stru
     list_append(&worker->clients, &client->link);
     atomic_fetch_add(&worker->gateway->clients, 1);
     atomic_fetch_add(&worker->load, 1);
+    return client;
+}
+
+void client_open(struct worker *worker, int fd, const struct address *peer, struct generation *generation,
+                 const struct listener_options *listener)
+{
+    struct client *client = client_new(worker, peer, generation, listener);
+
+    if (client == NULL) {
+        close(fd);
+        return;
+    }
     client_enter(client, CLIENT_STARTUP);
     stream_open(&client->stream, &worker->engine, fd, &login_stream_events);
     login_begin(client);
@@ -154,6 +168,8 @@ static void let_go(struct client *client)
     cancel_keys_remove(&client->worker->gateway->cancel_keys, &client->key);
     if (client->state == CLIENT_WAITING)
         pool_leave(client->shard, &client->waiter);
+    if (client->passage != NULL)
+        passage_abandon(client);
     if (client->login != NULL)
         login_abandon(client);
     if (client->direct != NULL)
@@ -274,6 +290,13 @@ void client_close(struct client *client, enum reason reason, const char *detail)
     }
     let_go(client);
     finish(client);
+}
+
+void client_depart(struct client *client)
+{
+    log_end(client, REASON_MOVED, NULL);
+    let_go(client);
+    close_now(client);
 }
 
 void client_refuse(struct client *client, const struct fault *fault)

@@ -21,6 +21,7 @@
 struct lookups;
 struct offload;
 struct penalties;
+struct takeover;
 struct worker;
 
 /* One configuration with everything that was loaded for it; shared by reference count, any thread. */
@@ -68,6 +69,8 @@ struct gateway {
     _Atomic int clients, logins;     /* [a] connected; not yet logged in */
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
+    struct takeover *takeover;       /* [main] */
+    _Atomic int links;               /* [a] to processes that are taken over, or take over */
     struct counters counters;
     struct first_pins first_pins;    /* pins that the log named */
     /* [s] What a worker's last letter does in main. */

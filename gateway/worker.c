@@ -18,6 +18,7 @@
 #include "gateway/gateway.h"
 #include "gateway/relay.h"
 #include "gateway/requester.h"
+#include "gateway/takeover/leave.h"
 
 #define SWEEP_SECONDS 0.1
 
@@ -80,6 +81,7 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     direct_sweep(worker, now_us);
     cancel_sweep(&worker->cancels, now_us);
     catalog_sweep(worker, now_us);
+    leave_sweep(worker, now_us);
     stop_if_done(worker);
 }
 
@@ -104,6 +106,8 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
     list_init(&worker->openings);
     list_init(&worker->questions);
     list_init(&worker->cancels);
+    list_init(&worker->passages.leaving);
+    list_init(&worker->passages.arriving);
     mailbox_open(&worker->mailbox, worker->loop, worker);
     ev_timer_init(&worker->sweep, sweep, SWEEP_SECONDS, SWEEP_SECONDS);
     worker->sweep.data = worker;

@@ -10,6 +10,7 @@
 #include "gateway/net/address.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/net/stream.h"
+#include "gateway/takeover/passage.h"
 #include "router/pool.h"
 
 struct fault;
@@ -33,6 +34,7 @@ struct worker {
     struct list openings;            /* direct sessions to which PostgreSQL has said nothing yet */
     struct list questions;           /* catalogs being read, see catalog_read */
     struct list cancels;             /* cancel requests being delivered */
+    struct passages passages;        /* clients on their way to or from another process */
     ev_timer sweep;
     ev_check turn_start;
     bool stopping, told_to_stop;     /* [w] */
