@@ -52,6 +52,7 @@ static void on_socket(struct takeover *takeover, struct packet *packet)
 static void received(void *owner, struct packet *packet)
 {
     struct takeover *takeover = owner;
+    struct reader reader;
 
     if (packet->kind == PACKET_SOCKET) {
         on_socket(takeover, packet);
@@ -59,12 +60,16 @@ static void received(void *owner, struct packet *packet)
     }
     if (packet->fd >= 0)
         close(packet->fd);
-    if (packet->kind == PACKET_REFUSED)
+    if (packet->kind == PACKET_OFFERED) { /* the socket's own credentials are those of who made it first */
+        reader_init(&reader, packet->body, packet->size);
+        takeover->older_pid = (pid_t)reader_u32(&reader);
+    } else if (packet->kind == PACKET_REFUSED) {
         fault_set(takeover->fault, "55000", "the process %d refused: %.*s", (int)takeover->older_pid,
                   (int)strnlen(packet->body, packet->size), (const char *)packet->body);
-    else if (packet->kind != PACKET_OFFERED)
+    } else {
         fault_set(takeover->fault, "08P01", "the process %d said what makes no sense",
                   (int)takeover->older_pid);
+    }
     over(takeover, packet->kind == PACKET_OFFERED);
 }
 

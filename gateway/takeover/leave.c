@@ -236,6 +236,7 @@ bool leave_is_past(struct client *client, const unsigned char *message, size_t s
 
 static void on_ready(struct passage *passage, struct reader *reader)
 {
+    struct worker *worker = passage->client->worker;
     bool listens =
         passage->client->listening != NULL && passage->client->listening->subscriptions.count > 0;
 
@@ -245,7 +246,7 @@ static void on_ready(struct passage *passage, struct reader *reader)
         ask_for_mark(passage, reader);
     else
         depart(passage);
-    turn_send(passage->client->worker);
+    turn_send(worker);
 }
 
 static void on_packet(struct worker *worker, struct note *note)

@@ -99,6 +99,7 @@ static void refuse(struct takeover *takeover, const char *why)
 static void on_hello(struct takeover *takeover, const struct packet *packet)
 {
     const struct inherited own = {takeover->fd, "", takeover->address.local.sun_path, false};
+    struct pack offered = {0};
     struct reader reader;
     uint32_t version;
     const char *program;
@@ -120,7 +121,10 @@ static void on_hello(struct takeover *takeover, const struct packet *packet)
     takeover->dropped = 0;
     listeners_each(offer, takeover);
     offer(takeover, &own);
-    link_send(&takeover->newer, PACKET_OFFERED, NULL, 0, -1);
+    pack_u32(&offered, (uint32_t)getpid());
+    if (!offered.bad)
+        link_send(&takeover->newer, PACKET_OFFERED, offered.bytes, offered.used, -1);
+    pack_free(&offered);
 }
 
 /* The newer process serves. The sockets are kept, in case that it dies. */
