@@ -14,6 +14,7 @@
 #include "gateway/base/fault.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/client_moves.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
 #include "gateway/login.h"

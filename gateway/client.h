@@ -92,10 +92,6 @@ struct client {
 const char *client_state_name(enum client_state state);
 const char *reason_name(enum reason reason);
 
-/* A session without a socket or a state yet, counted and in worker->clients; NULL: out of memory. */
-struct client *client_new(struct worker *worker, const struct address *peer, struct generation *generation,
-                          const struct listener_options *listener);
-
 /* Takes over an accepted socket; on failure it is closed. */
 void client_open(struct worker *worker, int fd, const struct address *peer, struct generation *generation,
                  const struct listener_options *listener);
@@ -111,9 +107,6 @@ void client_refuse(struct client *client, const struct fault *fault);
 
 /* The same with PostgreSQL's own ErrorResponse, forwarded as it is. */
 void client_refuse_with(struct client *client, const void *message, size_t bytes);
-
-/* Ends the session here without a word or a byte: another process has its connection. */
-void client_depart(struct client *client);
 
 /* Registers a key of `bytes` random bytes under pid (0 = a random positive one). */
 void client_make_key(struct client *client, uint32_t pid, size_t bytes);

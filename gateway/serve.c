@@ -40,10 +40,10 @@ static const char help[] =
     "       pgsluice serve [--takeover] --upstream HOST:PORT\n\n"
     "Runs the gateway in the foreground and logs to standard error. Without a file it listens on\n"
     "127.0.0.1:6432 (transaction pooling) and 127.0.0.1:6433 (direct), and relays authentication.\n"
-    "With --takeover it takes the place of the process that serves the same configuration now: its listening\n"
-    "sockets, its idle sessions, and in the end everything.\n"
-    "Signals: TERM ends gracefully, INT at once, HUP reads the file again, USR2 starts the program anew with\n"
-    "--takeover.\n";
+    "With --takeover it takes the place of the process that serves the same configuration now: its\n"
+    "listening sockets, its idle sessions, and in the end everything.\n"
+    "Signals: TERM ends gracefully, INT at once, HUP reads the file again, USR2 starts the program anew\n"
+    "with --takeover.\n";
 
 static void apply_log_level(const struct snapshot *snapshot)
 {

@@ -9,6 +9,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/client.h"
+#include "gateway/client_moves.h"
 #include "gateway/gateway.h"
 #include "gateway/notify/ear.h"
 #include "gateway/notify/listening.h"

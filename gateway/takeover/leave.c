@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/client.h"
+#include "gateway/client_moves.h"
 #include "gateway/gateway.h"
 #include "gateway/notify/ear.h"
 #include "gateway/notify/listening.h"

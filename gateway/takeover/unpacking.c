@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gateway/client.h"
+#include "gateway/client_moves.h"
 #include "gateway/gateway.h"
 #include "gateway/login.h"
 #include "gateway/relay.h"
