@@ -142,8 +142,8 @@ void listeners_each(void (*see)(void *owner, const struct inherited *socket), vo
         const struct listening *listening = list_entry(link, struct listening, link);
         const struct listener_options *options =
             &listening->gateway->generation->snapshot->listeners[listening->listener];
-        const struct inherited socket = {listening->fd, options->name, options->listen.items[listening->place],
-                                         listening->foreign};
+        const struct inherited socket = {listening->fd, options->name,
+                                         options->listen.items[listening->place], listening->foreign};
 
         see(owner, &socket);
     }

@@ -15,8 +15,8 @@ bool listeners_open(struct gateway *gateway, struct fault *fault);
 /* keep_files: another process listens on the same sockets, whose files stay. */
 void listeners_close(bool keep_files);
 
-/* For handing them over: all of them in a lasting order. Paused, they go on collecting connections, for whoever
- * else has them. */
+/* For handing them over: all of them in a lasting order. Paused, they go on collecting connections, for
+ * whoever else has them. */
 void listeners_each(void (*see)(void *owner, const struct inherited *socket), void *owner);
 void listeners_pause(void);
 void listeners_resume(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * supervisor - what systemd is told (sd_notify), where it runs this process: started, reloading, stopping, who
- * took over, and that every worker's loop turns. Main thread. */
+ * supervisor - what systemd is told (sd_notify), where it runs this process: started, reloading, stopping,
+ * who took over, and that every worker's loop turns. Main thread. */
 #pragma once
 
 #include <sys/types.h>

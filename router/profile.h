@@ -45,8 +45,8 @@ void profiles_close(struct profiles *profiles);
 struct profile *profiles_intern(struct profiles *profiles, const struct startup *startup,
                                 const struct pairs *settings);
 
-/* A client was told this by another process: the welcome that says the same, kept among the older ones when it
- * is new here; NULL when out of memory. */
+/* A client was told this by another process: the welcome that says the same, kept among the older ones when
+ * it is new here; NULL when out of memory. */
 const struct welcome *profile_remember_welcome(struct profiles *profiles, struct profile *profile,
                                                const void *bytes, size_t length);
 

@@ -64,7 +64,8 @@ static void at_main(struct letter *letter, void *owner)
     pack_u32(&pack, sent->pid);
     pack_chunk(&pack, sent->secret, sent->bytes);
     pack_chunk(&pack, goodbye, bytes);
-    if (!pack.bad && takeover_send_cancel(gateway->takeover, &pack, requester_fd(sent->requester), sent->way)) {
+    if (!pack.bad &&
+        takeover_send_cancel(gateway->takeover, &pack, requester_fd(sent->requester), sent->way)) {
         requester_forget(sent->requester);
     } else {
         atomic_fetch_add(&gateway->counters.cancels_ignored, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * courier - cancel requests for sessions that may be in another process: passed on along the chain of processes
- * that took over from each other, with the requester's connection. */
+ * courier - cancel requests for sessions that may be in another process: passed on along the chain of
+ * processes that took over from each other, with the requester's connection. */
 #pragma once
 
 #include <stdint.h>

@@ -24,6 +24,6 @@ void inherit_from_supervisor(void);
  * caller's from here on. -1: there is none. */
 int inherit_take(const char *name, const char *text, const struct address *address, bool *foreign);
 
-/* Closes those that nobody took, removes their files where they are ours, and tells their places in the order of
- * inherit_add. */
+/* Closes those that nobody took, removes their files where they are ours, and tells their places in the
+ * order of inherit_add. */
 void inherit_close(void (*see)(void *owner, size_t index), void *owner);

@@ -104,8 +104,9 @@ static bool reach(struct takeover *takeover, struct fault *fault)
     if (fd < 0) {
         fault_set(fault, "08001", "no process lets itself be taken over at %s: %s",
                   takeover->address.local.sun_path, strerror(errno));
-        return fault_hint(fault, "Is it running, by this user and with this configuration file? Otherwise start "
-                                 "without --takeover.");
+        return fault_hint(fault,
+                          "Is it running, by this user and with this configuration file? Otherwise start "
+                          "without --takeover.");
     }
     if (!link_is_own_user(fd, &takeover->older_pid, fault)) {
         close(fd);

@@ -22,7 +22,7 @@ void leave_sweep(struct worker *worker, uint64_t now_us);
 /* What main says, or the new process. */
 void leave_hear(struct worker *worker, struct note *note);
 
-/* For gateway/notify, while a client is LEAVING: its errand is back; and whether a notification is not for it,
- * because it is the mark or comes behind it. */
+/* For gateway/notify, while a client is LEAVING: its errand is back; and whether a notification is not for
+ * it, because it is the mark or comes behind it. */
 void leave_errand_back(struct client *client, struct errand *errand);
 bool leave_is_past(struct client *client, const unsigned char *message, size_t size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * luggage - what a pooled session takes along when another process takes over, as one body of a packet: packed
- * by the old process, unpacked by the new one. It may hold passwords: whoever has it wipes it. */
+ * luggage - what a pooled session takes along when another process takes over, as one body of a packet:
+ * packed by the old process, unpacked by the new one. It may hold passwords: whoever has it wipes it. */
 #pragma once
 
 #include <stdbool.h>

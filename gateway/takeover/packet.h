@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
- * packet - the framing between two processes of which one takes over: a head of 8 bytes (size of the body, kind,
- * whether a descriptor comes with it), then the body. Pure functions of bytes; everything that is read is
- * taken for hostile. */
+ * packet - the framing between two processes of which one takes over: a head of 8 bytes (size of the body,
+ * kind, whether a descriptor comes with it), then the body. Pure functions of bytes; everything that is
+ * read is taken for hostile. */
 #pragma once
 
 #include <stdbool.h>

@@ -107,13 +107,14 @@ static void pack_identity(const struct client *client, struct luggage *luggage)
 
 static bool pack_all(const struct client *client, struct arena *arena, struct pack *pack)
 {
-    struct luggage luggage = {.token = passage_token(client),
-                              .connected_us = client->connected_us,
-                              .transactions = client->transactions,
-                              .queries = client->queries,
-                              .flags = flags_of(client),
-                              .unnamed = {client->unnamed.body, client->unnamed.known ? client->unnamed.bytes : 0},
-                              .kept = {client->stream.kept, client->stream.kept_used}};
+    struct luggage luggage = {
+        .token = passage_token(client),
+        .connected_us = client->connected_us,
+        .transactions = client->transactions,
+        .queries = client->queries,
+        .flags = flags_of(client),
+        .unnamed = {client->unnamed.body, client->unnamed.known ? client->unnamed.bytes : 0},
+        .kept = {client->stream.kept, client->stream.kept_used}};
     struct pool_secrets secrets;
     bool packed;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
- * passage - a session on its way from one process to another: LEAVING in the old one, ARRIVING in the new one.
- * Both have it until the old one says `gone`, which happens once; whatever goes wrong before, the old one
- * keeps it and the new one forgets it, so that exactly one process ever serves it. */
+ * passage - a session on its way from one process to another: LEAVING in the old one, ARRIVING in the new
+ * one. Both have it until the old one says `gone`, which happens once; whatever goes wrong before, the old
+ * one keeps it and the new one forgets it, so that exactly one process ever serves it. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * place - where the takeover socket of a configuration is, so that another process of the same user finds it and
- * nobody else can put one there. Main thread. */
+ * place - where the takeover socket of a configuration is, so that another process of the same user finds
+ * it and nobody else can put one there. Main thread. */
 #pragma once
 
 #include <stdbool.h>

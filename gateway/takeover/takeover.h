@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
- * takeover - restart and upgrade without refusing anyone. A new process takes the listening sockets of the old
- * one, says that it serves, and then gets one idle session after the other; the old one serves the rest to
- * its end. Each process may have an older one and a newer one. Main thread.
+ * takeover - restart and upgrade without refusing anyone. A new process takes the listening sockets of the
+ * old one, says that it serves, and then gets one idle session after the other; the old one serves the rest
+ * to its end. Each process may have an older one and a newer one. Main thread.
  *
  *      old                                                     new
  *       | <----------------------- HELLO ------------------------ |  serve --takeover
@@ -9,7 +9,7 @@
  *       | <------------ DROPPED ..., SERVING -------------------- |  both accept until here
  *       | --- CLIENT -------------------------------------------> |  for each session that is idle
  *       | <-- READY or DECLINED --------------------------------- |
- *       | --- HEARING ------------------------------------------> |  where it listens: the new one notifies a mark
+ *       | --- HEARING ------------------------------------------> |  if it listens: the new one notifies a mark
  *       | --- GONE ---------------------------------------------> |  and serves the session from here on
  *
  * Until SERVING nothing has changed for anybody; until GONE a session is the old process's. When the new one

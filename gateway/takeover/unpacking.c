@@ -100,8 +100,8 @@ static bool find_pool(struct client *client, const struct startup *startup, cons
 static bool take_name(struct client *client, const struct packed_name *packed)
 {
     struct gateway *gateway = client->worker->gateway;
-    const struct parse_fields parse = {packed->name, packed->query, strlen(packed->query), packed->types.bytes,
-                                       packed->types.size};
+    const struct parse_fields parse = {packed->name, packed->query, strlen(packed->query),
+                                       packed->types.bytes, packed->types.size};
     const struct settings *meaning;
     struct statement_facts facts;
     struct prepared_name *name = NULL;
@@ -187,7 +187,8 @@ static bool unpack(struct client *client, const struct luggage *luggage, struct 
         return fault_set(fault, "53200", "out of memory");
     if (!route(client, &startup, fault) || !find_pool(client, &startup, luggage, fault))
         return false;
-    if (!take_state(client, luggage) || !stream_keep(&client->stream, luggage->kept.bytes, luggage->kept.size))
+    if (!take_state(client, luggage) ||
+        !stream_keep(&client->stream, luggage->kept.bytes, luggage->kept.size))
         return fault_set(fault, "53200", "its state could not be taken, or there is no memory for it");
     if (!take_key(client, luggage))
         return fault_set(fault, "55000", "its cancel key is another session's here");

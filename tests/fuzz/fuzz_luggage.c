@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * fuzz_luggage - whatever another process sends as a packet or as a session, what is read of it lies within it,
- * and a session that was taken packs to the same bytes again. */
+ * fuzz_luggage - whatever another process sends as a packet or as a session, what is read of it lies within
+ * it, and a session that was taken packs to the same bytes again. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * test_luggage - what a session takes along to another process arrives there, and nothing that is not whole. */
+ * test_luggage - what a session takes along to another process arrives there, and nothing that is not
+ * whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

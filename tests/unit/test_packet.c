@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * test_packet - what two processes say to each other during a takeover arrives as it was meant, and nothing else
- * is taken for it. */
+ * test_packet - what two processes say to each other during a takeover arrives as it was meant, and nothing
+ * else is taken for it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
