@@ -9,7 +9,7 @@
  *       | <------------ DROPPED ..., SERVING -------------------- |  both accept until here
  *       | --- CLIENT -------------------------------------------> |  for each session that is idle
  *       | <-- READY or DECLINED --------------------------------- |
- *       | --- HEARING ------------------------------------------> |  if it listens: the new one notifies a mark
+ *       | --- HEARING ------------------------------------------> |  if it listens: a mark is notified here
  *       | --- GONE ---------------------------------------------> |  and serves the session from here on
  *
  * Until SERVING nothing has changed for anybody; until GONE a session is the old process's. When the new one
