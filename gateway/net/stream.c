@@ -84,6 +84,8 @@ static bool show_kept(struct stream *stream)
 
 bool stream_keep(struct stream *stream, const void *bytes, size_t length)
 {
+    if (length == 0)
+        return true;
     if (!kept_reserve(stream, length))
         return false;
     memcpy(stream->kept + stream->kept_used, bytes, length);
