@@ -61,9 +61,11 @@ void pools_close_surplus(struct pools *pools)
     for (size_t i = 0; pools->table.count > 0 && i <= pools->table.mask; i++) {
         for (struct table_link *link = pools->table.buckets[i]; link != NULL; link = link->next) {
             struct pool *pool = table_entry(link, struct pool, link);
+            int clients = atomic_load(&pool->clients);
 
-            atomic_store(&pool->spares_at_us, clock_now_us() + PATIENCE_US);
-            if (atomic_load(&pool->open) > atomic_load(&pool->clients))
+            if (clients == 0)
+                atomic_store(&pool->spares_at_us, clock_now_us() + PATIENCE_US);
+            if (atomic_load(&pool->open) > clients)
                 handoff_close_idle(pool);
         }
     }
