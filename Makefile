@@ -15,7 +15,7 @@ DESTDIR ?=
 JOBS ?= $(shell nproc)
 
 # libev has no pkg-config file in Debian
-PKG := libpq openssl libconfig jansson libzstd ldap lber pam libsystemd
+PKG := libpq openssl libconfig jansson libcurl libzstd ldap lber pam libsystemd
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Werror
 HARDEN := -fPIE -fstack-protector-strong -fcf-protection $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
@@ -121,6 +121,11 @@ soak-state: ## random programs of session-state statements for SECONDS, from a r
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
 	PGSLUICE=$(abspath $(BUILD))/pgsluice SOAK_SECONDS=$(or $(SECONDS),600) $(PYTEST)/test_state_random.py -k long_time
 
+.PHONY: soak-overload
+soak-overload: ## CROWD=5000 clients, storms, a reader that does not read and half logins on max_connections = 50, for SECONDS
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	PGSLUICE=$(abspath $(BUILD))/pgsluice CROWD=$(or $(CROWD),5000) SOAK_SECONDS=$(or $(SECONDS),60) $(PYTEST)/test_overload.py -s
+
 .PHONY: check-clients check-suites
 check-clients: ## drivers and frameworks of other languages through the gateway; their packages go into build/clients
 	@.ci/deps clients
@@ -132,6 +137,15 @@ check-suites: ## the drivers' and frameworks' own test suites, directly and pool
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
 	@tests/clients/install suites
 	PGSLUICE=$(abspath $(BUILD))/pgsluice $(PYTHON) -B tests/clients/suites.py $(SELECT)
+
+.PHONY: check-failover soak-ledger
+check-failover: ## a Patroni cluster with etcd on loopback: switch-over, and kill -9 of the leader, under load
+	@.ci/deps failover
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	PGSLUICE=$(abspath $(BUILD))/pgsluice $(PYTEST:integration=failover) $(SELECT)
+soak-ledger: ## PostgreSQL restarted and killed for SECONDS under 64 clients that remember what was acknowledged
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD) all
+	PGSLUICE=$(abspath $(BUILD))/pgsluice SOAK_SECONDS=$(or $(SECONDS),600) $(PYTEST)/test_ledger.py
 
 # SUITES is handed to tests/postgres/run.py: make check-postgres SUITES='--suite parallel --tests "temp guc" --pool 4'
 SUITES ?=

@@ -17,6 +17,7 @@ const struct conf_word log_level_words[] = {
 #define HOLDER_pool struct pool_options
 #define HOLDER_auth struct auth_options
 #define HOLDER_tls struct tls_options
+#define HOLDER_budget struct snapshot
 #define HOLDER_limits struct snapshot
 #define HOLDER_admin struct snapshot
 /* The function that `pgsluice setup` makes; who may not log in has no row there. */

@@ -12,7 +12,7 @@ enum option_scope {
 };
 
 extern const struct conf_word mode_words[], class_words[], auth_type_words[], on_wrong_port_words[],
-    log_level_words[], state_policy_words[], isolation_words[],
+    log_level_words[], state_policy_words[], isolation_words[], target_words[], rate_words[], memory_words[],
     sslmode_words[], own_sslmode_words[], tls_negotiation_words[], listener_tls_words[];
 
 /* The rows of one scope, in the order of options.def. Offsets are into the scope's struct of snapshot.h. */

@@ -156,8 +156,13 @@ static bool duration_set(const struct conf_row *row, const char *text, uint64_t 
 
 static bool size_set(const struct conf_row *row, const char *text, int64_t *field)
 {
+    const struct conf_word *word = row->words == NULL ? NULL : word_find(row->words, text);
     int64_t bytes;
 
+    if (word != NULL) {
+        *field = word->value;
+        return true;
+    }
     if (!size_from_text(text, &bytes) || !in_range(row, bytes))
         return false;
     *field = bytes;
@@ -267,6 +272,17 @@ static void pairs_to_text(const struct pairs *pairs, char *text, size_t room)
         text_add(text, room, "%s%s=%s", i == 0 ? "" : ", ", pairs->items[i].name, pairs->items[i].value);
 }
 
+static void size_or_word_to_text(const struct conf_row *row, int64_t bytes, char *text, size_t room)
+{
+    for (const struct conf_word *word = row->words; word != NULL && word->word != NULL; word++) {
+        if (word->value == bytes) {
+            text_add(text, room, "%s", word->word);
+            return;
+        }
+    }
+    size_to_text(bytes, text, room);
+}
+
 static const char *enum_word(const struct conf_row *row, const void *field)
 {
     int value;
@@ -288,7 +304,7 @@ void row_to_text(const struct conf_row *row, const void *from, char *text, size_
     case CONF_INT: text_add(text, room, "%d", *(const int *)field); return;
     case CONF_BOOL: text_add(text, room, "%s", *(const bool *)field ? "true" : "false"); return;
     case CONF_DURATION: duration_to_text((int64_t) * (const uint64_t *)field, text, room); return;
-    case CONF_SIZE: size_to_text(*(const int64_t *)field, text, room); return;
+    case CONF_SIZE: size_or_word_to_text(row, *(const int64_t *)field, text, room); return;
     case CONF_STRING:
     case CONF_WORD:
     case CONF_PATH:
@@ -339,6 +355,8 @@ void row_expected(const struct conf_row *row, char *text, size_t room)
     case CONF_SIZE:
         text_add(text, room, "a size with its unit (B, kB, MB, GB or TB) in quotes, such as \"64kB\"");
         expected_range(row, text, room, size_to_text);
+        for (const struct conf_word *word = row->words; word != NULL && word->word != NULL; word++)
+            text_add(text, room, ", or \"%s\"", word->word);
         return;
     case CONF_STRING:
         text_add(text, room, "a string of %" PRId64 " to %" PRId64 " bytes", row->min, row->max);

@@ -17,7 +17,7 @@ enum conf_type {
     CONF_INT,      /* int */
     CONF_BOOL,     /* bool */
     CONF_DURATION, /* uint64_t, microseconds; written "500ms" "30s" "10min" "1h" "1d" */
-    CONF_SIZE,     /* int64_t, bytes; written "64kB" "100MB" "1GB" */
+    CONF_SIZE,     /* int64_t, bytes; written "64kB" "100MB" "1GB", or one of the row's words, if any */
     CONF_STRING,   /* const char * */
     CONF_WORD,     /* const char *, one of the row's words */
     CONF_PATH,     /* const char *, a relative one is resolved beside the file that was opened */
@@ -42,7 +42,7 @@ struct conf_row {
     const char
         *fallback; /* default as text; NULL: none, the field becomes zero; conf_required: must be given */
     int64_t min, max;
-    const struct conf_word *words; /* CONF_ENUM, CONF_WORD and CONF_STATE */
+    const struct conf_word *words; /* CONF_ENUM, CONF_WORD and CONF_STATE; those of CONF_SIZE */
     const char *unit;              /* what an int counts, for the manual; NULL or "" otherwise */
     enum conf_reload reload;
     const char *doc;

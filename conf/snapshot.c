@@ -34,6 +34,7 @@ static struct snapshot *snapshot_new(void)
     scope_defaults(OPTIONS_pool, &snapshot->defaults, arena);
     scope_defaults(OPTIONS_auth, &snapshot->auth, arena);
     scope_defaults(OPTIONS_tls, &snapshot->tls, arena);
+    scope_defaults(OPTIONS_budget, snapshot, arena);
     scope_defaults(OPTIONS_limits, snapshot, arena);
     scope_defaults(OPTIONS_admin, snapshot, arena);
     return snapshot;
@@ -170,7 +171,8 @@ bool snapshot_option(const struct snapshot *snapshot, size_t index, struct shown
     } order[] = {
         { OPTIONS_process, snapshot },     { OPTIONS_pool, &snapshot->defaults },
         { OPTIONS_auth, &snapshot->auth }, { OPTIONS_tls, &snapshot->tls },
-        { OPTIONS_limits, snapshot },      { OPTIONS_admin, snapshot },
+        { OPTIONS_budget, snapshot },      { OPTIONS_limits, snapshot },
+        { OPTIONS_admin, snapshot },
     };
 
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {

@@ -8,6 +8,7 @@
 
 #include "conf/access.h"
 #include "conf/session_state.h"
+#include "conf/tcp_options.h"
 #include "conf/types.h"
 
 struct arena;
@@ -18,9 +19,20 @@ struct problems;
 struct pool_options {
     int default_pool_size, min_pool_size;
     int max_prepared_statements;
-    uint64_t query_wait_timeout_us;
+    int max_route_connections, max_db_connections, max_user_connections; /* 0 = no limit */
+    uint64_t query_wait_timeout_us, direct_wait_timeout_us;
     uint64_t server_idle_timeout_us, server_lifetime_us;
     uint64_t server_connect_timeout_us, server_login_retry_us;
+    enum target target;
+    uint64_t max_lag_us;
+    int reserve_pool_size;
+    uint64_t reserve_pool_timeout_us;
+    int priority, max_route_client_connections;
+    uint64_t query_wait_notify_us, query_timeout_us, transaction_timeout_us;
+    uint64_t idle_transaction_timeout_us, client_idle_timeout_us, leak_report_after_us;
+    int64_t max_rate; /* bytes a second, or enum rate */
+    int64_t min_rate_bytes;
+    uint64_t throttle_target_us;
     enum on_wrong_port on_wrong_port;
     struct session_state session_state;
     int max_pinned; /* 0 = no limit */
@@ -39,6 +51,7 @@ struct listener_options {
 struct upstream_options {
     const char *name;
     struct strings hosts; /* "HOST:PORT", "[V6]:PORT" or "/socket/directory:PORT"; the port is always there */
+    struct strings patroni; /* "http://HOST:PORT" or "https://..." of Patroni's REST API */
     enum sslmode server_tls_sslmode; /* never SSLMODE_DEFAULT once loaded */
 };
 
@@ -71,10 +84,14 @@ struct snapshot {
     const char *takeover_socket; /* "auto", a path, or "" */
     struct auth_options auth;
     struct tls_options tls;
+    uint64_t control_interval_us;
+    int direct_reserved, pooled_reserved, admin_reserved, headroom;
     int max_client_conn, max_login_conn;
-    uint64_t catalog_refresh_us;
-    uint64_t client_login_timeout_us;
-    uint64_t shutdown_timeout_us, takeover_timeout_us;
+    int max_user_client_connections, max_db_client_connections, max_client_conn_per_address;
+    int64_t memory_limit_bytes; /* or enum memory_limit */
+    uint64_t cancel_wait_timeout_us, catalog_refresh_us, dns_max_ttl_us;
+    struct tcp_options tcp;
+    uint64_t client_login_timeout_us, shutdown_timeout_us, takeover_timeout_us;
     int64_t max_message_hold_bytes;
     int max_listen_channels;
     int64_t max_notify_hold_bytes;

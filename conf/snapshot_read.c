@@ -121,6 +121,15 @@ static void hosts_read(const struct conf_group *group, struct upstream_options *
     }
 }
 
+static void patroni_check(const struct conf_group *group, const struct strings *urls)
+{
+    for (size_t i = 0; i < urls->count; i++)
+        if (strncmp(urls->items[i], "http://", 7) != 0 && strncmp(urls->items[i], "https://", 8) != 0)
+            conf_problem(group, "patroni",
+                         "expected the address of Patroni's REST API, such as \"http://10.0.0.1:8008\", "
+                         "found \"%.120s\"", urls->items[i]);
+}
+
 static void upstreams_read(struct snapshot *snapshot, struct conf_group *root)
 {
     size_t count = items_within(root, "upstreams", UPSTREAMS_MAX);
@@ -142,6 +151,7 @@ static void upstreams_read(struct snapshot *snapshot, struct conf_group *root)
         conf_end(&group);
         name_check(&group, upstream->name);
         hosts_read(&group, upstream, snapshot->arena);
+        patroni_check(&group, &upstream->patroni);
         for (size_t j = 0; j < i; j++)
             if (upstream->name != NULL && snapshot->upstreams[j].name != NULL &&
                 strcmp(upstream->name, snapshot->upstreams[j].name) == 0)
@@ -283,6 +293,7 @@ void snapshot_read(struct snapshot *snapshot, struct conf *conf)
     upstreams_read(snapshot, &root);
     routes_read(snapshot, &root);
     access_read(snapshot, &root);
+    group_read(snapshot, &root, OPTIONS_budget);
     group_read(snapshot, &root, OPTIONS_limits);
     group_read(snapshot, &root, OPTIONS_admin);
     conf_end(&root);

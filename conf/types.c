@@ -54,8 +54,17 @@ const struct conf_word state_policy_words[] = {
     { "pin", STATE_PIN }, { "refuse", STATE_REFUSE }, { "allow", STATE_ALLOW }, { 0 },
 };
 
+const struct conf_word rate_words[] = { { "none", RATE_NONE }, { "adaptive", RATE_ADAPTIVE }, { 0 } };
+
+const struct conf_word memory_words[] = { { "none", MEMORY_NO_LIMIT }, { "auto", MEMORY_AUTO }, { 0 } };
+
 const struct conf_word isolation_words[] = {
     { "normal", ISOLATION_NORMAL }, { "strict", ISOLATION_STRICT }, { 0 },
+};
+
+const struct conf_word target_words[] = {
+    { "primary", TARGET_PRIMARY }, { "standby", TARGET_STANDBY },
+    { "prefer-standby", TARGET_PREFER_STANDBY }, { "any", TARGET_ANY }, { 0 },
 };
 
 static const char *word_of(const struct conf_word *words, int value)
@@ -91,6 +100,11 @@ const char *sslmode_name(enum sslmode mode)
 const char *on_wrong_port_name(enum on_wrong_port what)
 {
     return word_of(on_wrong_port_words, (int)what);
+}
+
+const char *target_name(enum target target)
+{
+    return word_of(target_words, (int)target);
 }
 
 const char *isolation_name(enum isolation isolation)

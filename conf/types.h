@@ -18,6 +18,13 @@ enum on_wrong_port { ON_WRONG_PORT_MOVE, ON_WRONG_PORT_REFUSE, ON_WRONG_PORT_WAR
 /* Whether PostgreSQL is asked what a transaction left behind only with cause, or always. */
 enum isolation { ISOLATION_NORMAL, ISOLATION_STRICT };
 
+/* Which of an upstream's hosts serves a route. */
+enum target { TARGET_PRIMARY, TARGET_STANDBY, TARGET_PREFER_STANDBY, TARGET_ANY };
+
+/* What max_rate and memory_limit may be besides a number. */
+enum rate { RATE_NONE = 0, RATE_ADAPTIVE = -1 };
+enum memory_limit { MEMORY_NO_LIMIT = 0, MEMORY_AUTO = -1 };
+
 /* How a client proves who it is. Those behind `hba` can only be chosen there, line by line.
  * Rows of gateway/auth.def in the same order. */
 enum auth_type {
@@ -44,6 +51,7 @@ const char *class_name(enum class class);
 const char *auth_type_name(enum auth_type type);
 const char *on_wrong_port_name(enum on_wrong_port what);
 const char *sslmode_name(enum sslmode mode);
+const char *target_name(enum target target);
 const char *isolation_name(enum isolation isolation);
 
 struct strings {

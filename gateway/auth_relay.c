@@ -15,6 +15,7 @@
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
 #include "router/connect.h"
+#include "router/pool_budget.h"
 
 static void relay_queue(struct client *client);
 
@@ -30,6 +31,16 @@ static void relay_ready(struct server *server, void *owner, const struct login_p
     welcome_begin(client, server);
 }
 
+/* Its password was used up on a connection that PostgreSQL then had no room for. */
+static void refuse_for_room(struct client *client)
+{
+    struct fault fault;
+
+    fault_set(&fault, "57P03", "PostgreSQL gave its last free connection to another program meanwhile");
+    fault_hint(&fault, "Connect again: the login will wait until there is room.");
+    client_refuse(client, &fault);
+}
+
 /* A passing trouble before PostgreSQL asked anything puts the login back into the queue. */
 static void relay_failed(const struct login_failure *failure, void *owner)
 {
@@ -43,7 +54,9 @@ static void relay_failed(const struct login_failure *failure, void *owner)
         relay_queue(client);
         return;
     }
-    if (failure->message != NULL)
+    if (budget_is_refusal(failure->fault->sqlstate))
+        refuse_for_room(client);
+    else if (failure->message != NULL)
         client_refuse_with(client, failure->message, failure->bytes);
     else
         client_refuse(client, failure->fault);
@@ -69,8 +82,8 @@ static void relay_connect(struct client *client, bool counted)
 {
     struct login *login = client->login;
     const struct login_events *events = client->stream.tls == NULL ? &relay_events : &relay_events_plain;
-    struct server *server = connect_start(client->shard, client->profile, "",
-                                          counted, events, client);
+    const char *name = client->verdict.mode == MODE_SESSION ? client->identity.startup_name : "";
+    struct server *server = connect_start(client->shard, client->profile, name, counted, events, client);
 
     if (server != NULL && client->login == login)
         login->relaying = server;
@@ -106,10 +119,12 @@ static void relay_queue(struct client *client)
 
 static void relay_start(struct client *client)
 {
-    if (client->verdict.class == CLASS_ADMIN)
-        relay_connect(client, false);
-    else
+    if (client->verdict.class != CLASS_ADMIN) {
         relay_queue(client);
+        return;
+    }
+    pool_budget_take_anyway(client->shard, SHARE_ADMIN);
+    relay_connect(client, false);
 }
 
 static void relay_answer(struct client *client, const unsigned char *body, size_t size)

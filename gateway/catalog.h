@@ -52,6 +52,8 @@ struct catalog {
     _Atomic bool asking;         /* [a] one question at a time */
     pthread_mutex_t lock;
     struct routines *known;      /* [l] what was read last; NULL: nothing, or it was changed since */
+    _Atomic bool asks_sequences; /* some session asked for currval or lastval: pools come and go, this stays */
+    struct routines *before;     /* [l] what was known before `known` was changed; retained */
     char fingerprint[CATALOG_FINGERPRINT_BYTES]; /* [l] of `known` */
     bool shown;                  /* [l] `known` is believed */
     bool complained;             /* [l] a failure was logged and nothing was read since */

@@ -259,7 +259,7 @@ void catalog_read(struct pool_shard *shard)
     question->changes = catalog_state(catalog, question->known);
     question->waiter = (struct waiter){.want = WANT_POOLED,
                                        .profile = usual,
-                                       .application_name = "",
+                                       .startup_name = "",
                                        .granted = on_granted,
                                        .failed = on_failed};
     list_init(&question->waiter.link);

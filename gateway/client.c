@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gateway/admin/console.h"
+#include "gateway/admission.h"
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
@@ -27,32 +28,6 @@
 #include "gateway/worker.h"
 
 enum { ENDING_LIMIT_US = 10000000 };
-
-const char *client_state_name(enum client_state state)
-{
-    static const char *const names[] = {
-#define CLIENT_STATE(id, name, sentence) name,
-#include "conf/client_states.def"
-#undef CLIENT_STATE
-    };
-
-    return names[state];
-}
-
-struct reason_row {
-    const char *name, *severity, *sqlstate, *sentence;
-};
-
-static const struct reason_row reasons[] = {
-#define REASON(id, name, severity, sqlstate, sentence) {name, severity, sqlstate, sentence},
-#include "conf/reasons.def"
-#undef REASON
-};
-
-const char *reason_name(enum reason reason)
-{
-    return reasons[reason].name;
-}
 
 static bool is_login(enum client_state state)
 {
@@ -92,18 +67,32 @@ static bool may_enter(enum client_state from, enum client_state to)
     return false;
 }
 
-void client_enter(struct client *client, enum client_state state)
+static _Atomic int *login_count(const struct client *client)
 {
     struct gateway *gateway = client->worker->gateway;
+
+    return client->counted_refused ? &gateway->refusals : &gateway->logins;
+}
+
+void client_count_refused(struct client *client)
+{
+    CHECK(is_login(client->state) && !client->counted_refused);
+    atomic_fetch_sub(login_count(client), 1);
+    client->counted_refused = true;
+    atomic_fetch_add(login_count(client), 1);
+}
+
+void client_enter(struct client *client, enum client_state state)
+{
     bool was_login = is_login(client->state), now_login = is_login(state);
 
     CHECK(may_enter(client->state, state));
     client->state = state;
     if (now_login && !was_login) {
-        atomic_fetch_add(&gateway->logins, 1);
+        atomic_fetch_add(login_count(client), 1);
         list_append(&client->worker->logins, &client->timed);
     } else if (was_login && !now_login) {
-        atomic_fetch_sub(&gateway->logins, 1);
+        atomic_fetch_sub(login_count(client), 1);
         list_remove(&client->timed);
     }
 }
@@ -197,14 +186,14 @@ static void count_end(struct client *client, enum reason reason)
 static void log_end(const struct client *client, enum reason reason, const char *detail)
 {
     char peer[ADDRESS_TEXT_BYTES];
-    enum log_level level = *reasons[reason].severity == '\0' ? LOG_DEBUG : LOG_INFO;
+    enum log_level level = *reason_severity(reason) == '\0' ? LOG_DEBUG : LOG_INFO;
 
     if (!log_enabled(level))
         return;
     address_print(&client->peer, peer, sizeof peer);
     log_write(level, client->worker->thread.who,
               "client=%llu closed reason=%s peer=%s user=%s database=%s%s%s", (unsigned long long)client->id,
-              reasons[reason].name, peer, client->identity.user == NULL ? "" : client->identity.user,
+              reason_name(reason), peer, client->identity.user == NULL ? "" : client->identity.user,
               client->identity.database == NULL ? "" : client->identity.database,
               detail == NULL ? "" : " detail=", detail == NULL ? "" : detail);
 }
@@ -284,10 +273,10 @@ void client_close(struct client *client, enum reason reason, const char *detail)
         return;
     log_end(client, reason, detail);
     count_end(client, reason);
-    if (*reasons[reason].severity != '\0') {
-        fault_set(&fault, reasons[reason].sqlstate, "%s%s%s", reasons[reason].sentence,
+    if (*reason_severity(reason) != '\0') {
+        fault_set(&fault, reason_sqlstate(reason), "%s%s%s", reason_sentence(reason),
                   detail == NULL ? "" : ": ", detail == NULL ? "" : detail);
-        reply_error(client, reasons[reason].severity, &fault);
+        reply_error(client, reason_severity(reason), &fault);
     }
     let_go(client);
     finish(client);
@@ -300,15 +289,30 @@ void client_depart(struct client *client)
     close_now(client);
 }
 
-void client_refuse(struct client *client, const struct fault *fault)
+void client_end(struct client *client, enum reason reason, const struct fault *fault)
 {
     if (is_over(client))
         return;
-    log_end(client, REASON_REFUSED, fault->message);
-    count_end(client, REASON_REFUSED);
+    log_end(client, reason, fault->message);
+    count_end(client, reason);
     reply_error(client, "FATAL", fault);
     let_go(client);
     finish(client);
+}
+
+void client_refuse(struct client *client, const struct fault *fault)
+{
+    client_end(client, REASON_REFUSED, fault);
+}
+
+void client_expire(struct client *client, enum reason reason, uint64_t limit_us, const char *hint)
+{
+    struct fault fault;
+
+    fault_set(&fault, reason_sqlstate(reason), "%s: %s for longer than %llu ms", reason_name(reason),
+              reason_sentence(reason), (unsigned long long)(limit_us / 1000));
+    fault_hint(&fault, "%s", hint);
+    client_end(client, reason, &fault);
 }
 
 void client_refuse_with(struct client *client, const void *message, size_t bytes)
@@ -322,6 +326,12 @@ void client_refuse_with(struct client *client, const void *message, size_t bytes
     finish(client);
 }
 
+void client_cut(struct client *client)
+{
+    if (client->state == CLIENT_ENDING)
+        close_now(client);
+}
+
 void client_released(struct stream *stream)
 {
     struct client *client = list_entry(stream, struct client, stream);
@@ -331,6 +341,7 @@ void client_released(struct stream *stream)
     list_remove(&client->link);
     atomic_fetch_sub(&worker->gateway->clients, 1);
     atomic_fetch_sub(&worker->load, 1);
+    admission_leaves(client);
     names_free(&client->names);
     unnamed_free(&client->unnamed);
     state_free(client);
@@ -355,7 +366,7 @@ void client_sweep(struct worker *worker, uint64_t now_us)
         if (login_limit_us == 0 || now_us < client->connected_us + login_limit_us)
             break;
         if (client->state != CLIENT_WELCOMING) /* that one waits for PostgreSQL, not for the client */
-            client_close(client, REASON_LOGIN_TIMEOUT, NULL);
+            client_expire(client, REASON_LOGIN_TIMEOUT, login_limit_us, "Is the network slow, or the client?");
     }
     while (!list_empty(&worker->ending)) {
         struct client *client = list_entry(worker->ending.next, struct client, timed);

@@ -7,10 +7,13 @@
 #include <stdint.h>
 
 #include "conf/pins.h"
+#include "gateway/headcount.h"
+#include "gateway/client_state.h"
 #include "gateway/net/address.h"
 #include "gateway/net/stream.h"
 #include "gateway/relay_memory.h"
 #include "gateway/session/prepared.h"
+#include "gateway/watch.h"
 #include "router/cancel.h"
 #include "router/classify.h"
 #include "router/pool.h"
@@ -24,20 +27,6 @@ struct login;
 struct passage;
 struct suspicion;
 struct worker;
-
-enum client_state {
-#define CLIENT_STATE(id, name, sentence) CLIENT_##id,
-#include "conf/client_states.def"
-#undef CLIENT_STATE
-    CLIENT_STATES
-};
-
-enum reason {
-#define REASON(id, name, severity, sqlstate, sentence) REASON_##id,
-#include "conf/reasons.def"
-#undef REASON
-    REASONS
-};
 
 enum { POOLED_SECRET_BYTES = 32 };
 
@@ -87,10 +76,10 @@ struct client {
     struct cancel_key key;
     unsigned char secret[POOLED_SECRET_BYTES];
     uint64_t transactions, queries;
+    struct watch watch;
+    struct headcount_seat seat;
+    bool counted_refused;         /* in gateway->refusals, not ->logins, until the login is over */
 };
-
-const char *client_state_name(enum client_state state);
-const char *reason_name(enum reason reason);
 
 /* Takes over an accepted socket; on failure it is closed. */
 void client_open(struct worker *worker, int fd, const struct address *peer, struct generation *generation,
@@ -98,15 +87,24 @@ void client_open(struct worker *worker, int fd, const struct address *peer, stru
 
 void client_enter(struct client *client, enum client_state state);
 
+/* The login that begins will be refused: it is not one of gateway->logins. */
+void client_count_refused(struct client *client);
+
 /* Ends the session: tells the client the reason's sentence (with detail behind it when not NULL), lets go of
  * the server, closes when the last bytes are sent. Safe to call in any state; later calls do nothing. */
 void client_close(struct client *client, enum reason reason, const char *detail);
 
-/* The same with an error of the moment, sent as FATAL. */
+/* The same with an error of the moment, sent as FATAL; for this reason, or REASON_REFUSED. */
+void client_end(struct client *client, enum reason reason, const struct fault *fault);
 void client_refuse(struct client *client, const struct fault *fault);
+/* The same for a reason that is a time limit, which the error names with its value. */
+void client_expire(struct client *client, enum reason reason, uint64_t limit_us, const char *hint);
 
 /* The same with PostgreSQL's own ErrorResponse, forwarded as it is. */
 void client_refuse_with(struct client *client, const void *message, size_t bytes);
+
+/* What an ended session still has to be sent is given up. */
+void client_cut(struct client *client);
 
 /* Registers a key of `bytes` random bytes under pid (0 = a random positive one). */
 void client_make_key(struct client *client, uint32_t pid, size_t bytes);

@@ -19,6 +19,9 @@ void direct_end(struct client *client);
 /* Tries again for those that PostgreSQL had no room for. */
 void direct_sweep(struct worker *worker, uint64_t now_us);
 
+/* Those that wait for room ask again. */
+void direct_serve(struct worker *worker);
+
 /* Bytes to and from the client so far, for SHOW. */
 void direct_traffic(const struct client *client, uint64_t *to_server, uint64_t *to_client);
 uint32_t direct_backend_pid(const struct client *client);

@@ -15,6 +15,9 @@
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
 
+/* How often a session looks whether its database is still paused, or a host there. */
+enum { HELD_RETRY_US = 200000 };
+
 static void begin_session(struct direct *direct)
 {
     direct->begun = true;
@@ -96,20 +99,43 @@ void direct_explain_end(const struct direct *direct, int error, struct fault *fa
               error == 0 ? "it closed the connection" : strerror(error));
 }
 
+/* While no host is what the route wants, a primary may be on its way: false when that took too long. */
+static bool wait_for_host(struct direct *direct, const struct pool_options *options, const struct fault *fault)
+{
+    uint64_t now_us = clock_now_us(), limit_us = options->query_wait_timeout_us;
+
+    if (strcmp(fault->sqlstate, "57P03") != 0 || (limit_us > 0 && now_us > direct->began_us + limit_us))
+        return false;
+    direct->state = DIRECT_RETRYING;
+    direct->retry_at_us = now_us + HELD_RETRY_US;
+    list_append(&direct->client->worker->retries, &direct->link);
+    return true;
+}
+
 void direct_connect(struct direct *direct)
 {
     struct client *client = direct->client;
+    const struct pool_options *options = &client->verdict.route->pool;
+    const struct wish wish = {options->target, options->max_lag_us};
     struct fault fault;
     int fd = -1;
 
     list_remove(&direct->link);
+    if (pools_paused(&client->worker->gateway->pools, client->identity.database)) {
+        direct->retry_at_us = clock_now_us() + HELD_RETRY_US;
+        list_append(&client->worker->retries, &direct->link);
+        return;
+    }
     direct->encryption = (struct encryption){.plain_leg = client->stream.tls != NULL};
-    if (upstream_place(direct_upstream(client), direct->attempt, &direct->encryption.place, &fault))
+    if (upstream_place(direct_upstream(client), &wish, direct->attempt, &direct->encryption.place, &fault))
         fd = socket_connect(&direct->encryption.place.address, &fault);
+    else if (wait_for_host(direct, options, &fault))
+        return;
     if (fd < 0) {
         client_refuse(client, &fault);
         return;
     }
+    budget_follow(&direct->slot, direct->encryption.place.host->budget);
     direct->state = DIRECT_LOGIN;
     direct->abandoned = false;
     stream_open(&direct->server, &client->worker->engine, fd, &direct_server_events);

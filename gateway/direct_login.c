@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/fault.h"
 #include "gateway/base/log.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
@@ -13,6 +14,7 @@
 #include "gateway/wire/fields.h"
 #include "gateway/wire/frame.h"
 #include "gateway/worker.h"
+#include "router/linger.h"
 
 enum { LOGIN_MESSAGE_MAX_BYTES = 65535 };
 
@@ -20,15 +22,26 @@ enum { LOGIN_MESSAGE_MAX_BYTES = 65535 };
 static bool wait_for_room(struct direct *direct, const char *sqlstate, const char *why)
 {
     const struct route_options *route = direct->client->verdict.route;
-    uint64_t limit_us = route->pool.query_wait_timeout_us;
+    bool starting = strcmp(sqlstate, "57P03") == 0;
+    uint64_t limit_us = starting ? route->pool.query_wait_timeout_us : route->pool.direct_wait_timeout_us;
 
     if (direct->heard || (limit_us > 0 && clock_now_us() > direct->began_us + limit_us))
         return false;
-    if (strcmp(sqlstate, "53300") != 0 && strcmp(sqlstate, "57P03") != 0)
+    if (!starting && !budget_is_refusal(sqlstate))
         return false;
     log_warn(direct->client->worker->thread.who, "client=%llu waits to be let in by PostgreSQL: %s",
              (unsigned long long)direct->client->id, why);
     return true;
+}
+
+/* Its password was used up on a connection that PostgreSQL then had no room for. */
+static void refuse_for_room(struct direct *direct)
+{
+    struct fault fault;
+
+    fault_set(&fault, "57P03", "PostgreSQL gave its last free connection to another program meanwhile");
+    fault_hint(&fault, "Connect again: the session will wait until there is room.");
+    client_refuse(direct->client, &fault);
 }
 
 static void on_backend_key(struct direct *direct, const unsigned char *body, size_t size)
@@ -39,6 +52,7 @@ static void on_backend_key(struct direct *direct, const unsigned char *body, siz
         return;
     direct->backend_pid = frame_u32(body);
     memcpy(direct->secret, body + 4, size - 4);
+    budget_seat(&direct->slot, direct->backend_pid);
     *key = (struct cancel_key){.pid = direct->backend_pid,
                                .secret = direct->secret,
                                .secret_bytes = (uint32_t)(size - 4),
@@ -61,15 +75,23 @@ static bool on_login_message(struct direct *direct, char type, const unsigned ch
         fields_error(body, size, &fields);
         if (!direct->heard && strncmp(fields.sqlstate, "28", 2) == 0 && direct_again(direct))
             return false;
+        if (budget_is_refusal(fields.sqlstate))
+            budget_refused(&direct->slot, fields.routine, clock_now_us());
         if (wait_for_room(direct, fields.sqlstate, fields.message)) {
             direct->server_open = false;
             direct->abandoned = true;
+            linger_start(&direct->client->worker->thread, server->fd, &direct->slot);
             stream_close(server);
+            return false;
+        }
+        if (budget_is_refusal(fields.sqlstate)) {
+            refuse_for_room(direct);
             return false;
         }
     } else if (type == 'K') {
         on_backend_key(direct, body, size);
     } else if (type == 'Z') {
+        direct_tell_wait(direct);
         direct->state = DIRECT_OPEN;
         atomic_fetch_add(&direct->client->worker->gateway->counters.logins_done, 1);
     }

@@ -8,30 +8,24 @@
 #include <stdint.h>
 
 #include "gateway/base/list.h"
+#include "gateway/direct_flow.h"
 #include "gateway/net/address.h"
-#include "gateway/net/splice.h"
 #include "gateway/net/stream.h"
 #include "gateway/wire/startup.h"
+#include "router/budget.h"
 #include "router/cancel.h"
 #include "router/encrypt.h"
 
+struct bulk;
 struct client;
 struct fault;
 
-enum direct_state { DIRECT_RETRYING, DIRECT_LOGIN, DIRECT_OPEN };
-
-/* One direction of the passthrough. */
-struct flow {
-    struct direct *direct;
-    struct stream *from, *to;
-    struct splice splice;
-    int full_arrivals; /* in a row: the sign of bulk */
-};
+enum direct_state { DIRECT_RETRYING, DIRECT_WAITING, DIRECT_LOGIN, DIRECT_OPEN };
 
 struct direct {
     struct client *client;
     struct stream server;
-    struct list link;          /* worker->retries, or ->openings until PostgreSQL said something */
+    struct list link; /* worker->admissions, ->retries, or ->openings until PostgreSQL said something */
     enum direct_state state;
     bool server_open;
     bool abandoned;            /* this attempt was closed to be made again */
@@ -41,10 +35,15 @@ struct direct {
     bool heard;                /* the client was shown something of PostgreSQL's: no second attempt */
     unsigned attempt;
     uint64_t retry_at_us, began_us, opened_us;
+    uint64_t waits_since_us, admitted_us; /* for its place among PostgreSQL's connections; 0: it had not to */
+    enum share share;
+    struct budget_claim claim;
+    struct budget_slot slot;
     struct encryption encryption; /* and where the server is */
     struct cancel_key key;
     uint32_t backend_pid;
     unsigned char secret[CANCEL_KEY_MAX_BYTES];
+    struct bulk *bulk;         /* what all direct sessions of the route may move */
     struct flow up, down;      /* to PostgreSQL, to the client */
     size_t packet_bytes;
     unsigned char packet[];    /* StartupMessage */
@@ -57,6 +56,11 @@ size_t direct_login(struct direct *direct, const unsigned char *bytes, size_t le
 bool direct_login_answer(struct direct *direct, const unsigned char *bytes, size_t length);
 /* direct.c: the handlers of direct->server. */
 extern const struct stream_events direct_server_events;
+
+/* direct_admit.c. Connects as soon as the budget has a place for it, now or later. */
+void direct_admit(struct direct *direct);
+/* Before its ReadyForQuery: a NOTICE to a client that had to wait. */
+void direct_tell_wait(struct direct *direct);
 
 /* direct_connect.c. Connects (again); the client is refused when that cannot even begin. */
 void direct_connect(struct direct *direct);

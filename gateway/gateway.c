@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/admin/order.h"
 #include "gateway/auth/lookup.h"
 #include "gateway/auth/offload.h"
 #include "gateway/auth/penalty.h"
@@ -93,8 +94,10 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
 {
     struct upstreams_node *node;
 
-    if (gateway->upstreams != NULL && same_upstreams(&gateway->upstreams->upstreams, snapshot))
+    if (gateway->upstreams != NULL && same_upstreams(&gateway->upstreams->upstreams, snapshot)) {
+        resolver_watch(&gateway->upstreams->upstreams, snapshot->dns_max_ttl_us);
         return &gateway->upstreams->upstreams;
+    }
     node = calloc(1, sizeof *node);
     CHECK(node != NULL);
     if (!upstreams_open(&node->upstreams, snapshot, fault)) {
@@ -104,8 +107,17 @@ static struct upstreams *upstreams_for(struct gateway *gateway, const struct sna
     }
     node->older = gateway->upstreams;
     gateway->upstreams = node;
-    resolver_watch(&node->upstreams);
+    ledgers_attach(&gateway->budgets, &node->upstreams);
+    resolver_watch(&node->upstreams, snapshot->dns_max_ttl_us);
     return &node->upstreams;
+}
+
+void gateway_each_upstream(struct gateway *gateway, void (*visit)(struct upstream *upstream, void *owner),
+                           void *owner)
+{
+    for (struct upstreams_node *node = gateway->upstreams; node != NULL; node = node->older)
+        for (size_t i = 0; i < node->upstreams.count; i++)
+            visit(&node->upstreams.items[i], owner);
 }
 
 /* Threads for PAM and LDAP, once some configuration may ask them. */
@@ -139,7 +151,9 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     struct pool_thread **threads;
 
     server_session_free = session_free;
+    list_init(&gateway->orders);
     gateway->started_us = clock_now_us();
+    budgets_open(&gateway->budgets);
     random_fill(gateway->mock_secret, sizeof gateway->mock_secret);
     gateway->generation = gateway_generation(gateway, snapshot, fault);
     if (gateway->generation == NULL)
@@ -153,6 +167,9 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     pools_open(&gateway->pools, threads, gateway->worker_count);
     catalogs_open(&gateway->catalogs);
     cancel_keys_open(&gateway->cancel_keys);
+    headcount_open(&gateway->headcount);
+    memory_open(gateway);
+    throttles_open(&gateway->throttles);
     hubs_open(&gateway->hubs);
     gateway->penalties = penalties_new();
     CHECK(gateway->penalties != NULL);
@@ -160,6 +177,10 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     settings_open(&gateway->settings);
     gateway->lookups = lookups_new(gateway->loop, gateway->generation, &gateway->counters);
     CHECK(gateway->lookups != NULL);
+    controls_open(&gateway->controls, gateway);
+    ledgers_open(&gateway->ledgers, gateway);
+    if (!hosts_watch_open(&gateway->hosts_watch, gateway, fault))
+        return false;
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_open(&gateway->workers[i], gateway, i, fault))
             return false;
@@ -170,21 +191,29 @@ void gateway_close(struct gateway *gateway)
 {
     if (gateway->offload != NULL)
         offload_close(gateway->offload, HELPERS_PATIENCE_US);
+    gateway->budgets.wake = NULL; /* nobody is there any more to hear of it */
+    ledgers_close(&gateway->ledgers);
+    hosts_watch_close(&gateway->hosts_watch);
+    controls_close(&gateway->controls);
     lookups_free(gateway->lookups); /* answers go to the workers' mailboxes */
     hubs_stop(&gateway->hubs);
     for (int i = 0; i < gateway->worker_count; i++)
         worker_close(&gateway->workers[i]);
     hubs_close(&gateway->hubs);
     offload_free(gateway->offload);
+    orders_free(gateway);
     free(gateway->workers);
     free(gateway->pools.threads);
     pools_close(&gateway->pools);
     catalogs_close(&gateway->catalogs);
     cancel_keys_close(&gateway->cancel_keys);
+    headcount_close(&gateway->headcount);
+    throttles_close(&gateway->throttles);
     penalties_free(gateway->penalties);
     statements_close(&gateway->statements);
     settings_close(&gateway->settings);
     generation_release(gateway->generation);
+    budgets_close(&gateway->budgets);
     while (gateway->upstreams != NULL) {
         struct upstreams_node *node = gateway->upstreams;
 

@@ -10,14 +10,22 @@
 #include "conf/snapshot.h"
 #include "gateway/access.h"
 #include "gateway/catalog.h"
+#include "gateway/control/control.h"
+#include "gateway/control/ledgers.h"
+#include "gateway/hosts_watch.h"
+#include "gateway/headcount.h"
 #include "gateway/first_pins.h"
+#include "gateway/memory.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
+#include "gateway/throttles.h"
+#include "router/budgets.h"
 #include "router/cancel.h"
 #include "router/hosts.h"
 #include "router/pool.h"
 
+struct gateway;
 struct lookups;
 struct offload;
 struct penalties;
@@ -38,6 +46,10 @@ struct generation *generation_new(struct snapshot *snapshot, const struct access
                                   struct upstreams *upstreams);
 struct generation *generation_retain(struct generation *generation);
 void generation_release(struct generation *generation);
+
+/* Main thread: every upstream of every configuration that pools may still point into. */
+void gateway_each_upstream(struct gateway *gateway, void (*visit)(struct upstream *upstream, void *owner),
+                           void *owner);
 
 /* Counters of the process; rows of conf/counters.def. */
 struct counters {
@@ -60,6 +72,10 @@ struct gateway {
     struct statements statements;
     struct settings_home settings;
     struct lookups *lookups;         /* [s] */
+    struct budgets budgets;
+    struct ledgers ledgers;          /* [main] keeps them up to date */
+    struct hosts_watch hosts_watch;  /* [main] */
+    struct controls controls;        /* [main] see there what others may ask */
     struct worker *workers;
     int worker_count;
     uint64_t started_us;
@@ -67,6 +83,12 @@ struct gateway {
     _Atomic int usual_secret;        /* [a] enum secret_kind of the last user that was asked by MD5 */
     unsigned char mock_secret[32];   /* [s] makes unknown users look like known ones */
     _Atomic int clients, logins;     /* [a] connected; not yet logged in */
+    _Atomic int consoles;            /* [a] of the clients, those on the console */
+    struct list orders;              /* [main] of the console, under way */
+    _Atomic int refusals;            /* [a] connected and to be told that there is no room */
+    struct headcount headcount;
+    struct memory memory;
+    struct throttles throttles;
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
     struct takeover *takeover;       /* [main] */

@@ -136,6 +136,15 @@ bool listeners_open(struct gateway *gateway, struct fault *fault)
     return true;
 }
 
+void listeners_retune(void)
+{
+    list_each(link, following, &all) {
+        struct listening *listening = list_entry(link, struct listening, link);
+
+        socket_retune(listening->fd, &listening->address);
+    }
+}
+
 void listeners_each(void (*see)(void *owner, const struct inherited *socket), void *owner)
 {
     list_each(link, following, &all) {

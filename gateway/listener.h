@@ -22,3 +22,6 @@ void listeners_pause(void);
 void listeners_resume(void);
 /* Closes the index-th. */
 void listeners_drop(size_t index);
+
+/* The options of their sockets changed. */
+void listeners_retune(void);

@@ -4,10 +4,12 @@
 #include "gateway/login.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/admin/console.h"
+#include "gateway/admission.h"
 #include "gateway/authenticate.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/fault.h"
@@ -30,7 +32,6 @@ enum { ANSWER_MAX_BYTES = 65535, SECRET_BYTES_3_0 = 4 };
 
 void login_begin(struct client *client)
 {
-    struct gateway *gateway = client->worker->gateway;
     const struct snapshot *snapshot = client->generation->snapshot;
 
     client->login = calloc(1, sizeof *client->login);
@@ -40,10 +41,7 @@ void login_begin(struct client *client)
     }
     ev_init(&client->login->held, NULL);
     client->login->auth_type = snapshot->auth.type;
-    if (atomic_load(&gateway->logins) > snapshot->max_login_conn) {
-        atomic_fetch_add(&gateway->counters.clients_refused, 1);
-        client_close(client, REASON_LOGIN_LIMIT, NULL);
-    }
+    (void)admission_arrives(client);
 }
 
 void login_abandon(struct client *client)
@@ -65,10 +63,13 @@ void login_abandon(struct client *client)
 
 bool login_remember_identity(struct client *client, const struct startup *startup)
 {
-    const char *application_name = startup->application_name == NULL ? "" : startup->application_name;
+    char application_name[STARTUP_NAME_BYTES];
     size_t user = strlen(startup->user) + 1, database = strlen(startup->database) + 1;
-    char *memory = malloc(user + database + strlen(application_name) + 1);
+    struct fault notice;
+    char *memory;
 
+    startup_clean_name(startup->application_name, application_name, &notice);
+    memory = malloc(user + database + strlen(application_name) + 1);
     if (memory == NULL)
         return false;
     client->identity.user = strcpy(memory, startup->user);
@@ -143,15 +144,16 @@ static bool find_pool(struct client *client)
     return false;
 }
 
-static bool within_limit(struct client *client)
+static bool is_enabled(struct client *client)
 {
-    struct gateway *gateway = client->worker->gateway;
+    const char *database = client->identity.database;
+    struct fault fault;
 
-    if (atomic_load(&gateway->clients) <= client->generation->snapshot->max_client_conn ||
-        client->verdict.class == CLASS_ADMIN)
+    if (client->verdict.class == CLASS_ADMIN || !pools_disabled(&client->worker->gateway->pools, database))
         return true;
-    atomic_fetch_add(&gateway->counters.clients_refused, 1);
-    client_close(client, REASON_CLIENT_LIMIT, NULL);
+    fault_set(&fault, "55000", "database \"%s\" is not currently accepting connections", database);
+    fault_hint(&fault, "An operator disabled it; ENABLE on the console lets clients in again.");
+    client_refuse(client, &fault);
     return false;
 }
 
@@ -175,7 +177,7 @@ static void pass_through(struct client *client, const unsigned char *bytes, size
         client_close(client, REASON_MEMORY, NULL);
     } else if (!classify_unseen(client, &client->verdict, &fault)) {
         client_refuse(client, &fault);
-    } else if (within_limit(client)) {
+    } else if (admission_begins(client)) {
         log_route(client);
         direct_pass_on(client, bytes, length);
     }
@@ -197,7 +199,7 @@ static void route_session(struct client *client, const unsigned char *packet, si
         client_refuse(client, &fault);
         return;
     }
-    if (!within_limit(client))
+    if (!is_enabled(client) || !admission_begins(client))
         return;
     log_route(client);
     if (client->verdict.mode != MODE_DIRECT || client->verdict.class == CLASS_ADMIN) {
@@ -221,8 +223,8 @@ static bool unseen_target(const struct client *client, struct cancel_target *tar
     struct fault fault;
 
     if (client->listener->tls != LISTENER_PASSES_THROUGH || !classify_unseen(client, &verdict, &fault) ||
-        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), 0, &place,
-                        &fault))
+        !upstream_place(upstreams_find(client->generation->upstreams, verdict.route->upstream), NULL, 0,
+                        &place, &fault))
         return false;
     *target = (struct cancel_target){.direct = true, .backend = place.address};
     return true;
@@ -232,8 +234,9 @@ static bool unseen_target(const struct client *client, struct cancel_target *tar
 static void on_cancel(struct client *client, const struct startup *startup)
 {
     struct gateway *gateway = client->worker->gateway;
-    const struct cancel_request request = {NULL, startup->cancel_pid, startup->cancel_key,
-                                           startup->cancel_key_bytes};
+    const struct cancel_request request = {.pid = startup->cancel_pid,
+                                           .secret = startup->cancel_key,
+                                           .bytes = startup->cancel_key_bytes};
     struct cancel_target target;
 
     if (cancel_keys_find(&gateway->cancel_keys, request.pid, request.secret, request.bytes, &target) ||

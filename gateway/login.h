@@ -8,6 +8,7 @@
 #include <ev.h>
 
 #include "conf/types.h"
+#include "gateway/client_state.h"
 #include "gateway/base/fault.h"
 #include "gateway/net/stream.h"
 #include "gateway/wire/scram.h"
@@ -29,6 +30,7 @@ struct login {
     struct startup startup;
     uint16_t minor;                  /* protocol version granted: 3.0 or 3.2 */
     bool ssl_asked, gss_asked;
+    enum reason refusal;             /* why it will be told that there is no room; 0: there is */
     bool asked;                      /* PostgreSQL asked for something: the login cannot begin again */
     bool offered_plus; /* PostgreSQL offered channel binding, which cannot be had through here */
     bool answer_expected;            /* the next message must be the client's */

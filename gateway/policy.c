@@ -24,6 +24,8 @@
 
 /* In struct owed: not the kind is refused, but one session more. */
 #define REFUSED_BY_LIMIT PIN_BIT(NONE)
+/* Nor is this a matter of policy: nobody has the answer. */
+#define REFUSED_AS_LOST (1u << PIN_REASONS)
 
 /* These sessions have a server of their own anyway: what they leave in it concerns nobody. */
 static const uint32_t own_server = PIN_BIT(DEDICATED) | PIN_BIT(SESSION_MODE);
@@ -72,6 +74,15 @@ static void fault_of(const struct client *client, uint32_t refused, struct fault
     char reasons[256], where[96];
     const char *names = pins_print(refused & ~REFUSED_BY_LIMIT, reasons, sizeof reasons);
 
+    if (refused == REFUSED_AS_LOST) {
+        fault_set(fault, "55000",
+                  "currval and lastval of an earlier transaction are not known any more on a pooled port");
+        fault_hint(fault,
+                   "Ask in the transaction of the nextval, use INSERT ... RETURNING, or a route with "
+                   "mode = \"session\". From now on sessions of this pool that write keep their server "
+                   "connection.");
+        return;
+    }
     where_to_set(client, where, sizeof where);
     if ((refused & REFUSED_BY_LIMIT) != 0) {
         fault_set(fault, "53400",
@@ -109,13 +120,14 @@ static void send_stand_in(struct client *client, const struct message *message, 
 
     builder_init(&builder, bytes, sizeof bytes);
     if (message->frame.type == 'Q') {
-        client->unnamed.known = false;
+        unnamed_forget(&client->unnamed);
         server->session->unnamed_of = 0;
         client->relay.unsynced = false;
         write_query(&builder, text);
     } else {
         owed.kind = OWED_PARSE;
         owed.prepares = message->frame.type == 'P' && message->bytes[FRAME_HEADER_BYTES] == '\0';
+        owed.number = client->unnamed.number;
         client->relay.unsynced = true;
         builder_begin(&builder, 'P');
         builder_string(&builder, owed.prepares ? "" : "pgsluice refuses");
@@ -128,6 +140,11 @@ static void send_stand_in(struct client *client, const struct message *message, 
         client->relay.passing = message->frame.size - message->available;
         client->relay.discard = true;
     }
+}
+
+void policy_refuse_lost(struct client *client, const struct message *message)
+{
+    send_stand_in(client, message, REFUSED_AS_LOST);
 }
 
 static bool refuse(struct client *client, const struct message *message, uint32_t refused)

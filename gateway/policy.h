@@ -24,6 +24,10 @@ bool policy_admits(struct client *client, const struct message *message, struct 
  * in struct owed. */
 void policy_tell(struct client *client, uint32_t refused);
 
+/* Refuses a question for sequence state that is on no server any more, as policy_admits refuses. A server is
+ * linked. */
+void policy_refuse_lost(struct client *client, const struct message *message);
+
 /* client->pins gained these PIN_BITs. */
 void policy_pinned(struct client *client, uint32_t fresh_pins);
 

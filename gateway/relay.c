@@ -3,6 +3,7 @@
  * ReadyForQuery `I`, with nothing owed in either direction; in doubt it is closed. */
 #include "gateway/relay.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/policy.h"
+#include "gateway/relay_again.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
@@ -21,9 +23,13 @@
 #include "gateway/takeover/leave.h"
 #include "gateway/welcome.h"
 #include "gateway/worker.h"
+#include "router/pool_hosts.h"
 
 /* How long a ROLLBACK for a client that left may take. */
 enum { CLEANING_LIMIT_US = 10000000 };
+
+/* PostgreSQL ends after it said so. */
+enum { FAREWELL_LIMIT_US = 1000000 };
 
 void relay_pin(struct client *client, enum pin_reason reason)
 {
@@ -48,6 +54,7 @@ static void take_out_of_pool(struct server *server)
     server->dedicated = true;
     atomic_fetch_sub(&server->shard->pool->open, 1);
     atomic_fetch_add(&server->shard->pool->uncounted, 1);
+    budget_move(&server->slot, SHARE_DIRECT);
     pool_slot_free(server->shard);
 }
 
@@ -60,6 +67,9 @@ void relay_link(struct client *client, struct server *server)
     server->client = client;
     server->stream.events = &relay_server_events;
     client->waiter.sets = NULL;
+    if (server->session != NULL)
+        server->session->late = NULL;
+    client->waiter.named = false;
     if (client->welcome != atomic_load_explicit(&client->profile->welcome, memory_order_relaxed))
         welcome_renew(client);
     client_enter(client, CLIENT_ACTIVE);
@@ -67,14 +77,16 @@ void relay_link(struct client *client, struct server *server)
         take_out_of_pool(server);
     if (server->session == NULL || !replay_settings(client))
         client_close(client, REASON_MEMORY, NULL);
+    else
+        again_begin(client);
 }
 
 static void on_granted(struct waiter *waiter, struct server *server)
 {
     struct client *client = list_entry(waiter, struct client, waiter);
 
-    client->relay.dedicated =
-        waiter->want == WANT_FRESH && client->names.table.count == 0 && !client->unnamed.known;
+    client->relay.dedicated = waiter->want == WANT_FRESH && (client->pins & PIN_BIT(DEDICATED)) != 0 &&
+                              client->names.table.count == 0 && !client->unnamed.known;
     waiter->want = WANT_POOLED;
     relay_link(client, server);
     stream_resume(&client->stream);
@@ -125,6 +137,18 @@ static void on_failed(struct waiter *waiter, const struct fault *fault, const vo
     stream_resume(&client->stream);
 }
 
+static void on_queued(struct waiter *waiter, uint64_t waited_us)
+{
+    struct client *client = list_entry(waiter, struct client, waiter);
+    struct fault fault;
+
+    fault_set(&fault, "00000", "query_wait_notify: no server connection is free; waiting for %llu ms so far",
+              (unsigned long long)(waited_us / 1000));
+    fault_hint(&fault, "The query is executed as soon as one is, or refused after query_wait_timeout.");
+    atomic_fetch_add_explicit(&client->worker->gateway->counters.waits_notified, 1, memory_order_relaxed);
+    reply_notice(client, &fault);
+}
+
 /* currval and lastval of an earlier transaction are on the server that it used, as long as nobody else
  * changed anything there. */
 static struct server *take_last(struct client *client)
@@ -138,20 +162,60 @@ static struct server *take_last(struct client *client)
     return server;
 }
 
+/* A new transaction must not begin on a host that has lost its role. What PostgreSQL still says to questions
+ * of ours is waited for; whoever cannot leave the server loses the session with it. */
+static enum step leave_former_host(struct client *client)
+{
+    struct server *server = client->server;
+
+    if (server->status != 'I' || client->relay.unsynced || client->relay.copying || client->relay.reserved ||
+        pool_keeps(server))
+        return STEP_TAKEN;
+    if (server->session->owed.count > 0) {
+        relay_barrier(client);
+        return STEP_WAIT;
+    }
+    relay_settle(server);
+    if (client->server == NULL)
+        return STEP_TAKEN;
+    relay_server_lost(server, "its host no longer serves this route");
+    return STEP_ENDED;
+}
+
+/* A server with the session's own name is needed, and this one will be given back as soon as PostgreSQL said
+ * what the session left in it. */
+static bool is_about_to_leave(const struct client *client)
+{
+    const struct server *server = client->server;
+
+    return client->waiter.named && strcmp(server->startup_name, client->identity.startup_name) != 0 &&
+           server->status == 'I' && client->pins == 0 && !client->relay.unsynced &&
+           server->session->owed.count > 0;
+}
+
 enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
-    if (client->server != NULL)
-        return STEP_TAKEN;
+    if (client->server != NULL && is_about_to_leave(client)) {
+        relay_barrier(client);
+        return STEP_WAIT;
+    }
+    if (client->server != NULL) {
+        enum step step = leave_former_host(client);
+
+        if (client->server != NULL || step != STEP_TAKEN)
+            return step;
+    }
     client->waiter.granted = on_granted;
     client->waiter.failed = on_failed;
+    client->waiter.queued = on_queued;
     client->waiter.profile = client->profile;
     client->waiter.settings = client->settings;
     client->waiter.owner = client->id;
     client->waiter.marks = client->marked;
     client->waiter.epoch = client->epoch;
-    client->waiter.application_name = client->identity.application_name;
+    client->waiter.startup_name = client->identity.startup_name;
     client_enter(client, CLIENT_WAITING);
     server = take_last(client);
     if (server == NULL)
@@ -217,7 +281,7 @@ static void release(struct client *client)
     server->client = NULL;
     policy_unpinned(client);
     client_enter(client, CLIENT_IDLE);
-    if (server->retire || server->dedicated)
+    if (server->retire || server->dedicated || server->session->names_unseen)
         server_close(server, "it served a session that may have left traces");
     else
         pool_give(server);
@@ -250,10 +314,12 @@ void relay_settle(struct server *server)
     }
     if (client->relay.barrier && server->session->owed.count == 0) {
         client->relay.barrier = false;
+        if (!replay_reset_name(client))
+            return;
         stream_resume(&client->stream);
     }
-    if (is_clean(server) && is_between(client) && relay_names_back(client) && notify_settled(client) &&
-        state_is_settled(client))
+    if (is_clean(server) && is_between(client) && notify_settled(client) && state_is_settled(client) &&
+        relay_names_back(client))
         release(client);
 }
 
@@ -264,7 +330,7 @@ void relay_let_go(struct client *client)
     bool within = client->relay.passing > 0 || client->relay.copying || client->relay.unsynced ||
                   notify_keeps(client) || state_is_open(client);
 
-    if (session != NULL && session->materials.count > 0)
+    if (session != NULL && (session->materials.count > 0 || session->names_unseen))
         server->retire = true;
     client->server = NULL;
     server->client = NULL;
@@ -313,17 +379,31 @@ void relay_begin(struct client *client)
     client_enter(client, CLIENT_IDLE);
 }
 
+static void sweep_active(struct server *server, const struct server_session *session, uint64_t now_us)
+{
+    if (server->client == NULL && session->cleaning_since_us > 0 &&
+        now_us > session->cleaning_since_us + CLEANING_LIMIT_US)
+        server_close(server, "its ROLLBACK took too long");
+    else if (session->again.held_us > 0 && now_us > session->again.held_us + FAREWELL_LIMIT_US)
+        server->stream.events->ended(&server->stream, 0);
+}
+
 void relay_sweep(struct pool_thread *thread, uint64_t now_us)
 {
     list_each(link, following, &thread->shards) {
         struct pool_shard *shard = list_entry(link, struct pool_shard, in_thread);
 
+        list_each(entry, after, &shard->states[SERVER_LISTENING]) {
+            struct stream *stream = &list_entry(entry, struct server, link)->stream;
+
+            if (!pool_keeps(list_entry(entry, struct server, link)))
+                stream->events->ended(stream, ECONNRESET);
+        }
         list_each(entry, after, &shard->states[SERVER_ACTIVE]) {
             struct server *server = list_entry(entry, struct server, link);
 
-            if (server->client == NULL && server->session != NULL && server->session->cleaning_since_us > 0 &&
-                now_us > server->session->cleaning_since_us + CLEANING_LIMIT_US)
-                server_close(server, "its ROLLBACK took too long");
+            if (server->session != NULL)
+                sweep_active(server, server->session, now_us);
         }
     }
 }

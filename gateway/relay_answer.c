@@ -14,6 +14,7 @@
 #include "gateway/relay_error.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_place.h"
+#include "gateway/relay_sequence.h"
 #include "gateway/relay_state.h"
 #include "gateway/session/owed.h"
 #include "gateway/wire/fields.h"
@@ -145,23 +146,22 @@ static enum fate on_ready(struct server *server, const unsigned char *body, size
     return ours || server->session->listens != NOTIFY_NONE ? FATE_SWALLOW : FATE_FORWARD;
 }
 
-/* Whatever writes may have drawn from a sequence. */
-static bool writes(const unsigned char *tag, size_t length)
+static bool is_one_of(const unsigned char *tag, size_t length, const char words[][4], size_t count)
 {
-    static const char words[][3] = {"IN", "UP", "ME", "DE", "DO", "CA"};
-
-    if (length < 2)
-        return false;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (tag[0] == words[i][0] && tag[1] == words[i][1])
+    for (size_t i = 0; i < count && length > 2; i++)
+        if (memcmp(tag, words[i], 3) == 0)
             return true;
-    return length > 4 && memcmp(tag, "COPY", 4) == 0;
+    return false;
 }
 
+/* Whatever writes may have drawn from a sequence; what makes rows or runs code most likely has. */
 static void executed(struct client *client, const unsigned char *tag, size_t length)
 {
-    if (writes(tag, length))
-        state_drew(client);
+    static const char draws[][4] = {"INS", "MER", "COP", "CAL", "DO"}, writes[][4] = {"UPD", "DEL"};
+    bool surely = is_one_of(tag, length + 1, draws, sizeof draws / sizeof *draws);
+
+    if (surely || is_one_of(tag, length, writes, sizeof writes / sizeof *writes))
+        sequence_drew(client, surely);
     state_executed(client, (const char *)tag, length);
 }
 
@@ -200,7 +200,7 @@ static enum fate answered(struct server *server, enum owed_kind kind)
 
 static bool is_of_statement(const struct owed *owed)
 {
-    return owed != NULL && owed->kind == OWED_DESCRIBE && owed->statement != NULL;
+    return owed != NULL && owed->kind == OWED_DESCRIBE && (owed->statement != NULL || owed->name != NULL);
 }
 
 static enum fate on_description(struct server *server, char type, const unsigned char *body, size_t size)

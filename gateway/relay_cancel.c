@@ -48,7 +48,8 @@ static void cancel_backend(struct server *server, void (*done)(void *owner), voi
     server->cancels++;
     atomic_fetch_add_explicit(&worker->gateway->counters.cancels_delivered, 1, memory_order_relaxed);
     request =
-        (struct cancel_request){&server->address, server->backend_pid, server->secret, server->secret_bytes};
+        (struct cancel_request){&server->address, server->backend_pid, server->secret, server->secret_bytes,
+                                worker->generation->snapshot->cancel_wait_timeout_us};
     cancel_deliver(&worker->engine, &worker->cancels, &request, cancel_done, cancelling);
 }
 
@@ -60,13 +61,20 @@ static bool only_ours(struct owed_ring *ring)
     return true;
 }
 
+/* A query of ours, or the end of what we put in front of one. What we prepare inside the client's own batch
+ * is a part of that, and may wait for a lock as its own Parse would. */
+static bool is_apart(const struct owed *head)
+{
+    return head->ours && (head->kind == OWED_QUERY || head->kind == OWED_SYNC);
+}
+
 void relay_cancel_due(struct server *server)
 {
     struct server_session *session = server->session;
     void (*told)(void *owner) = session->cancel_told;
     struct owed *head = owed_head(&session->owed);
 
-    if (told == NULL || (head != NULL && head->ours))
+    if (told == NULL || (head != NULL && is_apart(head)))
         return;
     session->cancel_told = NULL;
     if (head == NULL)
@@ -81,11 +89,11 @@ static bool cancel_running(struct client *client, void (*done)(void *owner), voi
     struct server_session *session = client->server->session;
     struct owed *head = owed_head(&session->owed);
 
-    if (head == NULL || only_ours(&session->owed) || (head->ours && session->cancel_told != NULL)) {
+    if (head == NULL || only_ours(&session->owed) || (is_apart(head) && session->cancel_told != NULL)) {
         done(owner);
         return false;
     }
-    if (head->ours) {
+    if (is_apart(head)) {
         session->cancel_told = done;
         session->cancel_owner = owner;
         return true;

@@ -9,9 +9,11 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/relay.h"
+#include "gateway/relay_again.h"
 #include "gateway/relay_examine.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_prepared.h"
+#include "gateway/relay_sequence.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/session/owed.h"
@@ -62,6 +64,7 @@ static enum step on_query(struct client *client, const struct message *message)
     size_t length = strnlen(text, message->available - FRAME_HEADER_BYTES);
     const struct owed owed = {.kind = OWED_QUERY};
     struct statement_facts facts;
+    bool refused;
     enum step step;
 
     if (client->verdict.mode == MODE_STATEMENT && answers_pending(client))
@@ -76,6 +79,9 @@ static enum step on_query(struct client *client, const struct message *message)
         return step;
     if (client->listening != NULL && notify_before(client, &facts, &step))
         return step;
+    step = sequence_before(client, message, &facts, text, length, &refused);
+    if (step != STEP_TAKEN || refused)
+        return step;
     note_size(client, message, &facts);
     step = relay_names_before(client, &facts, text, length, NAMES_QUERY);
     if (step != STEP_TAKEN)
@@ -84,12 +90,13 @@ static enum step on_query(struct client *client, const struct message *message)
     if (!state_suspect(client, &facts, text, length))
         return STEP_ENDED;
     count_query(client);
+    last_statement_note(&client->server->session->last, text, length);
     unnamed_forget(&client->unnamed);
     client->server->session->unnamed_of = client->relay.unsynced ? (uint64_t)UNNAMED_UNKNOWN : 0;
     client->relay.unsynced = false;
     relay_forward(client, message);
-    client->relay.barrier =
-        client->relay.barrier || facts.barrier || client->relay.reads_anew || notify_is_alone(client);
+    client->relay.barrier = client->relay.barrier || facts.barrier || client->relay.reads_anew ||
+                            client->relay.name_reset != NAME_KEPT || notify_is_alone(client);
     client->relay.reads_anew = false;
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -126,6 +133,7 @@ static enum step on_parse(struct client *client, const struct message *message)
     if (client->listening != NULL && notify_before(client, &facts, &step))
         return step;
     note_size(client, message, &facts);
+    last_statement_note(&client->server->session->last, parse.query, parse.query_length);
     step = relay_parse(client, message, &facts);
     client->relay.examined = step == STEP_WAIT;
     return step;
@@ -333,6 +341,9 @@ static size_t client_received(struct stream *stream, const unsigned char *bytes,
         }
         switch (next_message(client, bytes + used, length - used, &message)) {
         case STEP_TAKEN:
+            if (client->server != NULL)
+                again_note(client, message.available == message.frame.size ? bytes + used : NULL,
+                           message.available);
             used += message.available;
             continue;
         case STEP_ENDED:

@@ -5,11 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/fault.h"
 #include "gateway/client.h"
 #include "gateway/session/owed.h"
 #include "gateway/wire/fields.h"
 #include "gateway/wire/frame.h"
+#include "gateway/wire/write.h"
 #include "router/server.h"
+
+enum { ERROR_MAX_BYTES = 1024 };
 
 void relay_error_forget(struct server *server)
 {
@@ -115,9 +119,35 @@ static bool is_excused(const struct server *server, const unsigned char *body, s
     return strcmp(fields.sqlstate, "26000") == 0 || strcmp(fields.sqlstate, "25P02") == 0;
 }
 
+/* A time limit of ours had the query cancelled: PostgreSQL would say that the user did. */
+static bool explain_cancel(struct server *server, const unsigned char *body, size_t size)
+{
+    struct server_session *session = server->session;
+    unsigned char message[ERROR_MAX_BYTES];
+    struct error_fields fields;
+    struct builder builder;
+    struct fault fault;
+
+    if (session->late == NULL)
+        return false;
+    fields_error(body, size, &fields);
+    if (strcmp(fields.sqlstate, "57014") != 0)
+        return false;
+    fault_set(&fault, "57014", "%s: canceling what ran for longer than %llu ms", session->late,
+              (unsigned long long)(session->late_us / 1000));
+    fault_hint(&fault, "Make it faster, or raise %s of the route.", session->late);
+    session->late = NULL;
+    builder_init(&builder, message, sizeof message);
+    write_error(&builder, 'E', "ERROR", &fault);
+    return builder_ok(&builder) &&
+           relay_error_keep(server, message + FRAME_HEADER_BYTES, builder.used - FRAME_HEADER_BYTES);
+}
+
 bool relay_error_differs(struct server *server, const unsigned char *body, size_t size)
 {
-    return server->client != NULL && (is_excused(server, body, size) || rename_statement(server, body, size));
+    return server->client != NULL &&
+           (is_excused(server, body, size) || explain_cancel(server, body, size) ||
+            rename_statement(server, body, size));
 }
 
 void relay_error_send(struct server *server)

@@ -12,8 +12,11 @@
 #include "gateway/gateway.h"
 #include "gateway/policy.h"
 #include "gateway/relay.h"
+#include "gateway/relay_names.h"
+#include "gateway/relay_sequence.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
+#include "gateway/wire/fields.h"
 #include "gateway/worker.h"
 
 bool relay_refuse(struct client *client, const struct message *message, const struct fault *fault)
@@ -53,31 +56,6 @@ static bool dedicate(struct client *client, const struct message *message, enum 
              (unsigned long long)client->id, class_name(class), client->verdict.route->name, why,
              client->listener->name);
     return true;
-}
-
-/* Sequence state of an earlier transaction is on the server of that transaction, if it is free and nobody
- * else changed anything there: then the session stays on it. A session that changed nothing has none: a
- * fresh server says that in PostgreSQL's words. */
-static bool examine_sequence(struct client *client, const struct message *message)
-{
-    struct fault fault;
-
-    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
-    if (client->sequence_server == 0) {
-        client->waiter.want = WANT_FRESH;
-        return true;
-    }
-    if (pool_has_sequence(client->shard, client->sequence_server, client->id)) {
-        client->waiter.only = client->sequence_server;
-        return true;
-    }
-    fault_set(&fault, "55000",
-              "currval and lastval of an earlier transaction are not known any more on a pooled port");
-    fault_hint(
-        &fault,
-        "Ask in the transaction of the nextval, use INSERT ... RETURNING, or a route with "
-        "mode = \"session\". From now on sessions of this pool that write keep their server connection.");
-    return relay_refuse(client, message, &fault);
 }
 
 /* The first statements of a session tell tools from applications; a backup or snapshot function does at any
@@ -133,9 +111,57 @@ bool relay_examine(struct client *client, const struct message *message, const c
     if (!policy_admits(client, message, facts))
         return false;
     if (!again && client->server == NULL && (client->pins & PIN_BIT(DEDICATED)) == 0 &&
-        (facts->suspects & PIN_BIT(SEQUENCE)) != 0 && !examine_sequence(client, message))
-        return false;
+        (facts->suspects & PIN_BIT(SEQUENCE)) != 0)
+        sequence_choose(client);
     client->waiter.sets = facts->suspects == PIN_BIT(SETTING) ? only_set(client, facts, text, length) : NULL;
+    client->waiter.named = facts->asks_settings;
     client->relay.examined = true;
     return true;
+}
+
+/* What stands at the parameter's place is the name of the setting, when it can be read. */
+static void name_setting(struct statement_facts *facts, const struct bind_fields *bind)
+{
+    struct bind_parameter parameter;
+    char *name = facts->settings.names[facts->settings.count % STATEMENT_SETTINGS];
+
+    if (fields_bind_parameter(bind, facts->setting_parameter, &parameter) && parameter.is_null)
+        return; /* set_config refuses that */
+    if (parameter.bytes == NULL || !parameter.is_text || parameter.length >= SETTING_NAME_BYTES ||
+        memchr(parameter.bytes, '\0', parameter.length) != NULL ||
+        facts->settings.count == STATEMENT_SETTINGS) {
+        facts->settings_all = true;
+        facts->suspects |= PIN_BIT(UNKNOWN_SETTING);
+        return;
+    }
+    for (size_t i = 0; i < parameter.length; i++) {
+        unsigned char c = parameter.bytes[i];
+
+        name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    name[parameter.length] = '\0';
+    facts->settings.count++;
+}
+
+enum step relay_examine_bound(struct client *client, const struct message *message,
+                              const struct bind_fields *bind, const struct statement_facts *kept,
+                              const char *text, bool *refused)
+{
+    struct statement_facts facts = *kept;
+    size_t length = strlen(text);
+    enum step step;
+
+    *refused = !policy_admits(client, message, &facts);
+    if (*refused)
+        return STEP_TAKEN;
+    step = sequence_before(client, message, &facts, text, length, refused);
+    if (step != STEP_TAKEN || *refused)
+        return step;
+    step = relay_names_before(client, &facts, text, length, NAMES_BIND);
+    if (step != STEP_TAKEN)
+        return step;
+    relay_names_bound(client, bind->portal, &facts);
+    if (facts.setting_parameter != 0)
+        name_setting(&facts, bind);
+    return state_suspect(client, &facts, text, length) ? STEP_TAKEN : STEP_ENDED;
 }

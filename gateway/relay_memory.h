@@ -6,6 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* RESET application_name, alone or among all others, on a server that was opened with another name. */
+enum name_reset {
+    NAME_KEPT,
+    NAME_MAY_RESET, /* such a statement was sent: nothing is read before its answer */
+    NAME_WAS_RESET  /* and executed, in a pipeline in which nothing is reported yet */
+};
+
 struct relay {
     size_t passing;               /* bytes of a large message still to come */
     bool discard;                 /* ... and they are thrown away */
@@ -19,6 +26,8 @@ struct relay {
     bool reads_anew;              /* what was sent changes that: nothing is read before its answer */
     bool plain_backslashes;       /* standard_conforming_strings is off in this profile */
     bool reserved;                /* the server was linked for a message that waits to be sent */
+    uint8_t again;                /* servers that ended before they read the message at hand */
+    uint8_t name_reset;           /* enum name_reset */
     uint8_t replays;              /* servers that did not take the settings of the message at hand */
     bool defaults_changed;        /* ALTER ROLE or the like ran in this transaction */
     bool changes_routines;        /* CREATE FUNCTION or the like did */

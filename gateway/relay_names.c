@@ -9,6 +9,7 @@
 #include "gateway/relay_place.h"
 #include "gateway/session/mentions.h"
 #include "gateway/session/owed.h"
+#include "gateway/session/probe.h"
 
 static bool no_memory(struct client *client)
 {
@@ -115,7 +116,8 @@ static bool place_named(struct client *client, const char *text, size_t length, 
     }
     if (!hidden)
         return true;
-    client->server->retire = true; /* a function's body says so: what it does to our names is not seen */
+    client->server->session->names_unseen =
+        true; /* a function's body says so: what it does to our names is not seen */
     return client->server->status == 'E' || place_all(client, synced);
 }
 
@@ -130,6 +132,7 @@ enum step relay_names_before(struct client *client, const struct statement_facts
     if (!needs_names(client, facts, when))
         return STEP_TAKEN;
     if (client->server->session->owed.count > 0) {
+        client->relay.reserved = true; /* what was done for this message is not to be undone meanwhile */
         relay_barrier(client); /* only then it is known what is there and whether the transaction failed */
         client->relay.reserved = client->relay.reserved || when == NAMES_QUERY;
         return STEP_WAIT;
@@ -196,6 +199,57 @@ void relay_names_done(struct server *server, const unsigned char *tag, size_t si
         return;
     name->material = MATERIAL_NONE;
     names_remove(&client->names, name);
+}
+
+static bool is_found(const struct probe *probe, const char *name)
+{
+    if (strncmp(name, "pgsluice_", 9) == 0)
+        return true; /* it was counted with ours */
+    for (size_t i = 0; i < probe->name_count; i++)
+        if (strcmp(probe->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What was prepared since PostgreSQL was asked is confirmed behind its answer. */
+static void forget_confirmed(struct client *client)
+{
+    const struct table *table = &client->names.table;
+
+    for (size_t i = 0; table->count > 0 && i <= table->mask; i++) {
+        for (struct table_link *link = table->buckets[i], *following; link != NULL; link = following) {
+            struct prepared_name *name = table_entry(link, struct prepared_name, link);
+
+            following = link->next;
+            if (!name->confirmed)
+                continue;
+            name->material = MATERIAL_NONE;
+            names_remove(&client->names, name);
+        }
+    }
+}
+
+void relay_names_found(struct client *client, const struct probe *probe)
+{
+    struct server_session *session = client->server->session;
+    size_t surely = set_confirmed(&session->prepared);
+
+    if (!probe->asks_names)
+        return;
+    if (probe->shared_count < surely)
+        set_doubt_all(&session->prepared);
+    if (probe->shared_count == 0 && surely > 0) { /* nothing but DEALLOCATE ALL removes statements of ours */
+        forget_confirmed(client);
+        return;
+    }
+    for (size_t i = 0; i < session->materials.count; i++) {
+        struct prepared_name *name = session->materials.names[i];
+
+        if (name->material == MATERIAL_NONE || !name->confirmed || is_found(probe, name->name))
+            continue;
+        name->material = MATERIAL_NONE;
+        names_remove(&client->names, name);
+    }
 }
 
 bool relay_names_back(struct client *client)

@@ -4,11 +4,14 @@
 
 #include <string.h>
 
+#include "gateway/base/check.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
 #include "gateway/relay.h"
+#include "gateway/relay_state.h"
 #include "gateway/session/owed.h"
 #include "gateway/wire/fields.h"
+#include "gateway/wire/write.h"
 #include "gateway/worker.h"
 
 enum { SHAPE_NONE = 1 /* no rows */ };
@@ -42,6 +45,38 @@ bool place_sync(struct client *client)
     place_header(client->server, 'S', 0);
     client->server->session->batch++;
     return relay_owe(client, &owed);
+}
+
+/* One message of ours whose answer is of this kind. */
+static bool aside(struct client *client, char type, const void *body, size_t bytes, enum owed_kind kind)
+{
+    const struct owed owed = {.kind = (uint8_t)kind, .ours = true};
+
+    place_header(client->server, type, bytes);
+    stream_send(&client->server->stream, body, bytes);
+    return relay_owe(client, &owed);
+}
+
+bool place_aside(struct client *client, const char *sql)
+{
+    static const char name[] = "pgsluice aside", execute[] = "pgsluice aside\0\0\0\0",
+                      bind[] = "pgsluice aside\0pgsluice aside\0\0\0\0\0\0", close[] = "Spgsluice aside",
+                      close_portal[] = "Ppgsluice aside";
+    unsigned char parse[128];
+    struct builder builder;
+
+    if (!client->relay.unsynced)
+        return relay_send_ours(client->server, sql, PURPOSE_PLAIN) || no_memory(client);
+    builder_init(&builder, parse, sizeof parse);
+    builder_string(&builder, name);
+    builder_string(&builder, sql);
+    builder_u16(&builder, 0);
+    CHECK(builder_ok(&builder));
+    return aside(client, 'P', builder.bytes, builder.used, OWED_PARSE) &&
+           aside(client, 'B', bind, sizeof bind, OWED_BIND) &&
+           aside(client, 'E', execute, sizeof execute, OWED_EXECUTE) &&
+           aside(client, 'C', close_portal, sizeof close_portal, OWED_CLOSE) &&
+           aside(client, 'C', close, sizeof close, OWED_CLOSE);
 }
 
 static void send_parse(struct server *server, const char *name, const char *body, size_t bytes)
@@ -154,17 +189,20 @@ bool place_needed(struct client *client, struct prepared_name *name)
            place_shared(client, name->statement, NULL);
 }
 
-bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name)
+bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name, bool ours)
 {
+    bool own = !ours && name != NULL && name->material == MATERIAL_TRUE;
     const struct owed owed = {
-        .kind = OWED_DESCRIBE, .ours = name == NULL, .statement = statement, .name = name};
-    char text[STATEMENT_NAME_BYTES];
+        .kind = OWED_DESCRIBE, .ours = ours, .statement = own ? NULL : statement, .name = name};
+    char shared[STATEMENT_NAME_BYTES];
+    const char *text = own ? name->name : shared;
 
-    statement_name(statement, text);
+    statement_name(statement, shared);
     place_header(client->server, 'D', 1 + strlen(text) + 1);
     stream_send(&client->server->stream, "S", 1);
     stream_send(&client->server->stream, text, strlen(text) + 1);
-    statement_retain(statement);
+    if (!own)
+        statement_retain(statement);
     if (name != NULL)
         name_retain(name);
     return relay_owe(client, &owed);
@@ -194,6 +232,7 @@ bool place_unnamed(struct client *client)
         place_header(server, 'P', client->unnamed.bytes);
         stream_forward(&server->stream, client->unnamed.body, client->unnamed.bytes);
         session->unnamed_of = client->id;
+        session->unnamed_batch = session->batch;
         owed.kind = OWED_PARSE;
         return relay_owe(client, &owed);
     }
@@ -278,13 +317,22 @@ static void undo_shared(struct server *server, const struct owed *owed)
         server->retire = true;
 }
 
+/* PostgreSQL forgets the unnamed statement in front of a Parse that fails, and keeps it when it skips one. */
 static void undo_unnamed(struct server *server, const struct owed *owed)
 {
+    struct server_session *session = server->session;
     struct client *client = server->client;
+    bool of_client = owed->prepares || owed->evicts;
 
-    server->session->unnamed_of = (uint64_t)UNNAMED_UNKNOWN;
-    if (client == NULL || !(owed->prepares || owed->evicts))
+    if (client != NULL && of_client && owed->number != client->unnamed.number)
+        return; /* what was sent later counts */
+    session->unnamed_of = (uint64_t)UNNAMED_UNKNOWN;
+    if (client == NULL || !of_client)
         return;
+    if (owed->before != 0 && (owed->evicts || owed != owed_head(&session->owed))) {
+        unnamed_return(session, &client->unnamed, owed->before);
+        return;
+    }
     unnamed_forget(&client->unnamed);
     client->unnamed.known = owed->evicts;
 }

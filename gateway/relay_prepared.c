@@ -5,14 +5,15 @@
 #include "gateway/relay_prepared.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/catalog.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
 #include "gateway/relay_error.h"
+#include "gateway/relay_examine.h"
 #include "gateway/relay_names.h"
 #include "gateway/relay_place.h"
-#include "gateway/policy.h"
 #include "gateway/relay_state.h"
 #include "gateway/session/owed.h"
 #include "gateway/wire/fields.h"
@@ -43,9 +44,11 @@ static bool look_up(struct client *client, const char *wanted, struct prepared_n
 }
 
 static enum step parse_unnamed(struct client *client, const struct message *message,
-                               const struct statement_facts *facts)
+                               const struct statement_facts *facts, bool first)
 {
-    const struct owed owed = {.kind = OWED_PARSE, .prepares = true};
+    struct server_session *session = client->server->session;
+    struct owed owed = {
+        .kind = OWED_PARSE, .prepares = true, .before = first ? 0 : unnamed_keep(session, &client->unnamed)};
 
     if (!unnamed_set(&client->unnamed, message->bytes + FRAME_HEADER_BYTES,
                      message->frame.size - FRAME_HEADER_BYTES, facts)) {
@@ -53,7 +56,9 @@ static enum step parse_unnamed(struct client *client, const struct message *mess
         return STEP_ENDED;
     }
     client->unnamed.version = client->shard->routines_version;
-    client->server->session->unnamed_of = client->id;
+    owed.number = client->unnamed.number;
+    session->unnamed_of = client->id;
+    session->unnamed_batch = session->batch;
     relay_forward(client, message);
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -77,6 +82,24 @@ static bool may_be_taken_in_sql(const struct client *client)
     return state_may_have(client, PIN_BIT(PREPARE));
 }
 
+static bool begins_with(const char *text, const char *word)
+{
+    return strncasecmp(text, word, strlen(word)) == 0;
+}
+
+/* PostgreSQL remembers which rows a statement had when it was parsed, and refuses to return others: so must we,
+ * whether the client asks for them or not. Most of what changes rows returns none. */
+static bool remember_shape(struct client *client, struct prepared_name *name)
+{
+    const char *text = name->statement->bytes + strspn(name->statement->bytes, " \t\n\r");
+    bool changes = begins_with(text, "insert") || begins_with(text, "update") || begins_with(text, "delete") ||
+                   begins_with(text, "begin") || begins_with(text, "commit") || begins_with(text, "set");
+
+    if (changes && strcasestr(text, "returning") == NULL)
+        return true;
+    return place_describe(client, name->statement, name, true);
+}
+
 static enum step parse_named(struct client *client, const struct message *message,
                              const struct parse_fields *parse, const struct statement_facts *facts)
 {
@@ -95,7 +118,7 @@ static enum step parse_named(struct client *client, const struct message *messag
     name->version = client->shard->routines_version;
     name->batch = client->server->session->batch;
     if (!may_be_taken_in_sql(client))
-        return place_shared(client, name->statement, name) ? STEP_TAKEN : STEP_ENDED;
+        return place_shared(client, name->statement, name) && remember_shape(client, name) ? STEP_TAKEN : STEP_ENDED;
     relay_forward(client, message);
     return place_own(client, name) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -112,6 +135,7 @@ static enum step parse_unread(struct client *client, const struct message *messa
         unnamed_forget(&client->unnamed);
         client->unnamed.unread = true;
         client->server->session->unnamed_of = client->id;
+        client->server->session->unnamed_batch = client->server->session->batch;
     }
     return forward_owing(client, message, OWED_PARSE);
 }
@@ -119,6 +143,7 @@ static enum step parse_unread(struct client *client, const struct message *messa
 enum step relay_parse(struct client *client, const struct message *message,
                       const struct statement_facts *facts)
 {
+    bool first = !client->relay.unsynced;
     struct prepared_name *name;
     struct parse_fields parse;
     enum step step;
@@ -131,36 +156,12 @@ enum step relay_parse(struct client *client, const struct message *message,
     if (step != STEP_TAKEN)
         return step;
     if (*parse.name == '\0')
-        return parse_unnamed(client, message, facts);
+        return parse_unnamed(client, message, facts, first);
     if (!look_up(client, parse.name, &name))
         return STEP_WAIT;
     if (name != NULL)
         return parse_duplicate(client, message, name);
     return parse_named(client, message, &parse, facts);
-}
-
-/* What stands at the parameter's place is the name of the setting, when it can be read. */
-static void name_setting(struct statement_facts *facts, const struct bind_fields *bind)
-{
-    struct bind_parameter parameter;
-    char *name = facts->settings.names[facts->settings.count % STATEMENT_SETTINGS];
-
-    if (fields_bind_parameter(bind, facts->setting_parameter, &parameter) && parameter.is_null)
-        return; /* set_config refuses that */
-    if (parameter.bytes == NULL || !parameter.is_text || parameter.length >= SETTING_NAME_BYTES ||
-        memchr(parameter.bytes, '\0', parameter.length) != NULL ||
-        facts->settings.count == STATEMENT_SETTINGS) {
-        facts->settings_all = true;
-        facts->suspects |= PIN_BIT(UNKNOWN_SETTING);
-        return;
-    }
-    for (size_t i = 0; i < parameter.length; i++) {
-        unsigned char c = parameter.bytes[i];
-
-        name[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    }
-    name[parameter.length] = '\0';
-    facts->settings.count++;
 }
 
 /* The catalogs may have changed since the text was looked at. False: out of memory, the session was ended. */
@@ -180,26 +181,15 @@ static bool look_again(struct client *client, const char *text, size_t length, s
     return false;
 }
 
-/* A statement that matters is about to run: what it names is put in its place, what it may do is remembered.
- * *refused: it must not run, and that was answered. */
-static enum step bind_suspect(struct client *client, const struct message *message,
-                              const struct bind_fields *bind, const struct statement_facts *kept,
-                              const char *text, bool *refused)
+/* A Parse of an earlier batch may yet turn out to be skipped; then the server has another session's statement. */
+static bool unnamed_is_sure(struct client *client)
 {
-    struct statement_facts facts = *kept;
-    size_t length = strlen(text);
-    enum step step;
+    const struct server_session *session = client->server->session;
 
-    *refused = !policy_admits(client, message, &facts);
-    if (*refused)
-        return STEP_TAKEN;
-    step = relay_names_before(client, &facts, text, length, NAMES_BIND);
-    if (step != STEP_TAKEN)
-        return step;
-    relay_names_bound(client, bind->portal, &facts);
-    if (facts.setting_parameter != 0)
-        name_setting(&facts, bind);
-    return state_suspect(client, &facts, text, length) ? STEP_TAKEN : STEP_ENDED;
+    if (session->unnamed_of != client->id || session->unnamed_batch == session->batch || session->owed.count == 0)
+        return true;
+    relay_barrier(client);
+    return false;
 }
 
 static enum step bind_unnamed(struct client *client, const struct message *message,
@@ -209,13 +199,16 @@ static enum step bind_unnamed(struct client *client, const struct message *messa
     bool refused = false;
     enum step step;
 
+    if (!unnamed_is_sure(client))
+        return STEP_WAIT;
     if (unnamed->known) {
         const char *text = unnamed->body + 1; /* behind the empty name */
 
         if (!look_again(client, text, strlen(text), &unnamed->facts, &unnamed->version))
             return STEP_ENDED;
-        step = unnamed->facts == NULL ? STEP_TAKEN
-                                      : bind_suspect(client, message, bind, unnamed->facts, text, &refused);
+        step = unnamed->facts == NULL
+                   ? STEP_TAKEN
+                   : relay_examine_bound(client, message, bind, unnamed->facts, text, &refused);
         if (step != STEP_TAKEN || refused)
             return step;
     }
@@ -258,7 +251,7 @@ static enum step check_shape(struct client *client, struct prepared_name *name, 
         return STEP_TAKEN; /* it could not be told */
     if (entry->shape == 0 && !entry->described) {
         entry->described = true;
-        if (!place_describe(client, name->statement, NULL))
+        if (!place_describe(client, name->statement, NULL, true))
             return STEP_ENDED;
     }
     if (session->owed.count > 0) {
@@ -289,8 +282,10 @@ enum step relay_bind(struct client *client, const struct message *message)
     if (!look_again(client, name->statement->bytes, name->statement->query_bytes - 1, &name->facts,
                     &name->version))
         return STEP_ENDED;
+    last_statement_note(&client->server->session->last, name->statement->bytes,
+                        name->statement->query_bytes - 1);
     if (name->facts != NULL) {
-        step = bind_suspect(client, message, &bind, name->facts, name->statement->bytes, &refused);
+        step = relay_examine_bound(client, message, &bind, name->facts, name->statement->bytes, &refused);
         if (step != STEP_TAKEN || refused)
             return step;
     }
@@ -319,6 +314,8 @@ enum step relay_describe(struct client *client, const struct message *message)
                          &wanted) ||
         kind != 'S')
         return forward_owing(client, message, OWED_DESCRIBE);
+    if (*wanted == '\0' && !unnamed_is_sure(client))
+        return STEP_WAIT;
     if (*wanted == '\0')
         return place_unnamed(client) ? forward_owing(client, message, OWED_DESCRIBE) : STEP_ENDED;
     if (!look_up(client, wanted, &name))
@@ -329,11 +326,11 @@ enum step relay_describe(struct client *client, const struct message *message)
         if (step != STEP_TAKEN)
             return step;
     }
-    if (name == NULL || name->material == MATERIAL_TRUE)
+    if (name == NULL)
         return forward_owing(client, message, OWED_DESCRIBE);
-    if (!place_needed(client, name))
+    if (name->material != MATERIAL_TRUE && !place_needed(client, name))
         return STEP_ENDED;
-    return place_describe(client, name->statement, name) ? STEP_TAKEN : STEP_ENDED;
+    return place_describe(client, name->statement, name, false) ? STEP_TAKEN : STEP_ENDED;
 }
 
 static void close_name(struct client *client, struct prepared_name *name, struct owed *owed)
@@ -362,8 +359,10 @@ enum step relay_close(struct client *client, const struct message *message)
         kind != 'S')
         return forward_owing(client, message, OWED_CLOSE);
     if (*wanted == '\0') {
+        owed.before = unnamed_keep(client->server->session, &client->unnamed);
         owed.evicts = client->unnamed.known;
         unnamed_forget(&client->unnamed);
+        owed.number = client->unnamed.number;
         client->server->session->unnamed_of = 0;
     } else if (!look_up(client, wanted, &name)) {
         return STEP_WAIT;
@@ -381,6 +380,8 @@ enum step relay_execute(struct client *client, const struct message *message)
 
     client->relay.unsynced = true;
     step = forward_owing(client, message, OWED_EXECUTE);
+    if (step == STEP_TAKEN && client->relay.name_reset != NAME_KEPT)
+        relay_barrier(client);
     if (step != STEP_TAKEN || client->names.portal == 0)
         return step;
     reader_init(&reader, message->bytes + FRAME_HEADER_BYTES, message->available - FRAME_HEADER_BYTES);

@@ -10,6 +10,7 @@
 #include "gateway/client.h"
 #include "gateway/gateway.h"
 #include "gateway/relay.h"
+#include "gateway/relay_place.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/session/suspicion.h"
@@ -34,29 +35,44 @@ bool relay_send_ours(struct server *server, const char *sql, enum owed_purpose p
     return true;
 }
 
-/* application_name is the one startup parameter that is replayed instead of being part of the profile.
- * PostgreSQL itself makes everything but printable ASCII a question mark. */
-static bool replay_application_name(struct client *client, struct server *server)
+static bool set_name(struct client *client, const char *name)
 {
-    char wanted[APPLICATION_NAME_BYTES], sql[2 * APPLICATION_NAME_BYTES + 40];
-    size_t used = 0;
+    char sql[2 * APPLICATION_NAME_BYTES + 40];
+    size_t used = (size_t)snprintf(sql, sizeof sql, "SET application_name = E'");
 
-    if (strcmp(client->identity.application_name, server->application_name) == 0)
-        return true;
-    snprintf(wanted, sizeof wanted, "%s", client->identity.application_name);
-    for (char *at = wanted; *at != '\0'; at++)
-        *at = *at < 32 || *at > 126 ? '?' : *at;
-    if (strcmp(wanted, server->application_name) == 0)
-        return true;
-    used = (size_t)snprintf(sql, sizeof sql, "SET application_name = E'");
-    for (const char *at = wanted; *at != '\0'; at++) {
+    for (const char *at = name; *at != '\0'; at++) {
         if (*at == '\'' || *at == '\\')
             sql[used++] = *at;
         sql[used++] = *at;
     }
     memcpy(sql + used, "'", 2);
-    strcpy(server->application_name, wanted);
-    return relay_send_ours(server, sql, PURPOSE_REPLAY);
+    return place_aside(client, sql);
+}
+
+/* application_name is the one startup parameter that is replayed instead of being part of the profile. */
+static bool replay_name(struct client *client)
+{
+    const char *name = client->identity.application_name, *first = client->identity.startup_name;
+    struct server *server = client->server;
+
+    if (strcmp(name, server->application_name) == 0)
+        return true;
+    snprintf(server->application_name, sizeof server->application_name, "%s", name);
+    if (name == first && strcmp(first, server->startup_name) == 0)
+        return place_aside(client, "RESET application_name");
+    return set_name(client, name);
+}
+
+bool replay_reset_name(struct client *client)
+{
+    enum name_reset reset = client->relay.name_reset;
+
+    client->relay.name_reset = NAME_KEPT;
+    if (reset == NAME_KEPT || client->server->status == 'E')
+        return true;
+    if (client->relay.unsynced)
+        return reset == NAME_MAY_RESET || set_name(client, client->identity.startup_name);
+    return replay_name(client);
 }
 
 static bool send_change(struct server *server, const struct settings *to, enum settings_stage stage)
@@ -87,8 +103,8 @@ bool replay_settings(struct client *client)
 {
     struct server *server = client->server;
 
-    if (!replay_application_name(client, server))
-        return false;
+    if (!replay_name(client))
+        return true; /* the session was ended */
     if (server->settings == client->settings)
         return true;
     if (settings_must_wait(server->settings, client->settings)) {

@@ -11,13 +11,14 @@
 #include "gateway/wire/write.h"
 
 /* The name of the moment: what the client said by SET; after RESET its startup's, where PostgreSQL reports
- * the one that the server was opened with. */
+ * the one that the server was opened with, unless the client's was put there meanwhile. */
 static enum state_report rename_application(struct client *client, const char *value)
 {
     struct suspicion *suspicion = client->suspicion;
     struct identity *identity = &client->identity;
-    bool reset =
-        suspicion != NULL && suspicion->settings_reset && strcmp(value, client->server->startup_name) == 0;
+    bool own = strcmp(value, identity->startup_name) == 0;
+    bool reset = suspicion != NULL && suspicion->settings_reset &&
+                 (own || strcmp(value, client->server->startup_name) == 0);
     bool told = strcmp(identity->application_name, identity->startup_name) == 0;
     char *copy;
 

@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/relay.h"
+#include "gateway/relay_again.h"
 #include "gateway/relay_answer.h"
 #include "gateway/relay_error.h"
 #include "gateway/relay_state.h"
@@ -79,7 +80,11 @@ static size_t one_message(struct server *server, const unsigned char *bytes, siz
     here = frame.size < available ? frame.size : available;
     if (frame.type == 'E')
         run_send(server->client, run); /* an error may be told in our words, behind what came before it */
-    fate = relay_answer(server, frame.type, bytes + FRAME_HEADER_BYTES, here - FRAME_HEADER_BYTES);
+    if (here == frame.size &&
+        again_holds(server, frame.type, bytes + FRAME_HEADER_BYTES, here - FRAME_HEADER_BYTES))
+        fate = FATE_SWALLOW;
+    else
+        fate = relay_answer(server, frame.type, bytes + FRAME_HEADER_BYTES, here - FRAME_HEADER_BYTES);
     if (fate == FATE_BROKEN)
         return SIZE_MAX;
     if (fate == FATE_ENDED)
@@ -142,7 +147,8 @@ static void server_ended(struct stream *stream, int error)
 {
     struct server *server = list_entry(stream, struct server, stream);
 
-    relay_server_lost(server, error == 0 ? "PostgreSQL closed the connection" : strerror(error));
+    if (!relay_again(server, error))
+        relay_server_lost(server, error == 0 ? "PostgreSQL closed the connection" : strerror(error));
 }
 
 static void server_released(struct stream *stream)

@@ -14,6 +14,8 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/relay.h"
+#include "gateway/relay_names.h"
+#include "gateway/relay_sequence.h"
 #include "gateway/session/probe.h"
 #include "gateway/session/suspicion.h"
 #include "gateway/worker.h"
@@ -88,16 +90,6 @@ static uint32_t beyond_text(const struct client *client, const struct statement_
     return more;
 }
 
-void state_drew(struct client *client)
-{
-    bool asked = (pool_options(client->pool)->session_state.asked & PIN_BIT(SEQUENCE)) != 0;
-
-    client->sequence_server = client->server->id;
-    client->server->sequence_user = client->id;
-    if (asked || atomic_load_explicit(&client->pool->asks_sequences, memory_order_relaxed))
-        relay_pin(client, PIN_SEQUENCE);
-}
-
 /* A setting may be left whose name nobody knows: where functions are known to make up names the session
  * stays; where nothing was read yet its server is given to nobody else. */
 static void note_nameless(struct client *client)
@@ -130,8 +122,12 @@ bool state_suspect(struct client *client, const struct statement_facts *facts, c
     uint32_t more = facts->executes || facts->ddl ? beyond_text(client, facts, text, length) : 0;
     bool in_block = server->status != 'I' || facts->transaction_block;
 
+    if (facts->settings_reset && (facts->settings_all || names(facts, "application_name")) &&
+        strcmp(server->startup_name, client->identity.startup_name) != 0)
+        client->relay.name_reset = NAME_MAY_RESET;
+
     if (facts->draws)
-        state_drew(client);
+        sequence_drew(client, true);
     client->relay.defaults_changed = client->relay.defaults_changed || facts->defaults_change;
     client->relay.changes_routines = client->relay.changes_routines || facts->routines_change;
     if (facts->routines_change && !runs_code(text, length))
@@ -262,8 +258,7 @@ static void discarded(struct client *client, const char *tag, size_t length)
 
     if (!all && (length < 17 || memcmp(tag, "DISCARD SEQUENCES", 17) != 0))
         return;
-    client->pins &= ~PIN_BIT(SEQUENCE);
-    client->sequence_server = 0;
+    sequence_discarded(client);
     if (all && (client->pins & PIN_BIT(UNKNOWN_SETTING)) != 0) {
         client->pins &= ~PIN_BIT(UNKNOWN_SETTING);
         client->server->marked_for = client->id;
@@ -271,16 +266,22 @@ static void discarded(struct client *client, const char *tag, size_t length)
     }
 }
 
+static bool is_tag(const char *tag, size_t length, const char *wanted)
+{
+    return length == strlen(wanted) && memcmp(tag, wanted, length) == 0;
+}
+
 void state_executed(struct client *client, const char *tag, size_t length)
 {
+    if (client->relay.name_reset != NAME_KEPT &&
+        (is_tag(tag, length, "RESET") || is_tag(tag, length, "SET") || is_tag(tag, length, "DISCARD ALL")))
+        client->relay.name_reset = NAME_WAS_RESET;
     if (length == 15 && memcmp(tag, "COMMIT PREPARED", 15) == 0)
         client->relay.changes_routines = true;
-    if (client->suspicion == NULL)
-        return;
-    if ((client->pins & ~pins_lasting) != 0 && may_end_state(tag, length))
-        client->suspicion->stirred = true;
     if (*tag == 'D')
         discarded(client, tag, length);
+    if (client->suspicion != NULL && (client->pins & ~pins_lasting) != 0 && may_end_state(tag, length))
+        client->suspicion->stirred = true;
 }
 
 void state_transaction_ended(struct client *client)
@@ -363,6 +364,7 @@ void state_answer_end(struct server *server, bool failed)
     }
     if ((probe->found & PIN_BIT(LISTEN)) != 0 && notify_suspect(client))
         probe->found &= ~PIN_BIT(LISTEN);
+    relay_names_found(client, probe);
     take_pins(client, probe->found);
     client->pins &= probe->found | ~(probe->suspects | PIN_BIT(UNSURE) | PIN_BIT(ANYTHING));
     if (probe->temporary_schema || probe->nameless) {

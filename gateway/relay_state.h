@@ -45,9 +45,6 @@ enum state_report { REPORT_FORWARDED, REPORT_SWALLOWED, REPORT_REPLACED };
 enum state_report state_reported(struct client *client, const char *name, const char *value);
 void state_send_name(struct client *client);
 
-/* A sequence may have been drawn from on the linked server. */
-void state_drew(struct client *client);
-
 /* A command was executed; `tag` is not terminated. */
 void state_executed(struct client *client, const char *tag, size_t length);
 /* The transaction is over, and its client is about to hear that. */
@@ -67,9 +64,11 @@ void state_free(struct client *client);
 /* relay_replay.c: the server was just linked, its settings become those of the client. False: out of memory.
  * Where that may fail nothing else is sent before it is answered (client->relay.reserved and .barrier). */
 bool replay_settings(struct client *client);
+/* What could reset application_name was answered: the server gets the client's own. False: out of memory, the
+ * session was ended. */
+bool replay_reset_name(struct client *client);
 /* The server did not take them: another one is tried, or the client is told. The server is closed. */
 void replay_failed(struct server *server, const struct error_fields *fields);
 
 /* A query of ours in front of the client's: its answers are swallowed. */
-
 bool relay_send_ours(struct server *server, const char *sql, enum owed_purpose purpose);

@@ -36,7 +36,7 @@ void reply_ready(struct client *client, char status)
     stream_send(&client->stream, message, sizeof message);
 }
 
-void reply_welcome(struct client *client)
+void reply_welcome(struct client *client, const struct fault *notice)
 {
     const struct welcome *welcome = client->profile == NULL ? NULL : atomic_load(&client->profile->welcome);
     unsigned char message[512];
@@ -45,6 +45,8 @@ void reply_welcome(struct client *client)
     builder_init(&builder, message, sizeof message);
     write_authentication(&builder, 0, NULL, 0);
     stream_send(&client->stream, builder.bytes, builder.used);
+    if (notice != NULL)
+        reply_notice(client, notice);
     if (welcome != NULL)
         stream_send(&client->stream, welcome->bytes, welcome->length);
     builder_init(&builder, message, sizeof message);

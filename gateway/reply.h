@@ -12,6 +12,6 @@ void reply_error(struct client *client, const char *severity, const struct fault
 void reply_notice(struct client *client, const struct fault *fault);
 void reply_ready(struct client *client, char status);
 
-/* AuthenticationOk, the parameters of the client's profile, its application_name, its cancel key,
- * ReadyForQuery. */
-void reply_welcome(struct client *client);
+/* AuthenticationOk, the notice (NULL: none), the parameters of the client's profile, its application_name,
+ * its cancel key, ReadyForQuery. */
+void reply_welcome(struct client *client, const struct fault *notice);

@@ -10,17 +10,19 @@
 #include "gateway/base/fault.h"
 #include "router/hosts.h"
 
-enum { INTERVAL_S = 15 };
+enum { INTERVAL_S = 1 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct upstreams *watched; /* [l] */
+static uint64_t max_ttl_us; /* [l] */
 static bool stopping, running, fresh; /* [l] */
 static pthread_t thread;
 
-void resolver_watch(struct upstreams *upstreams)
+void resolver_watch(struct upstreams *upstreams, uint64_t ttl_us)
 {
     pthread_mutex_lock(&lock);
+    max_ttl_us = ttl_us;
     watched = upstreams;
     fresh = true;
     pthread_cond_signal(&changed);
@@ -31,15 +33,17 @@ static void *resolver_main(void *unused)
 {
     struct upstreams *upstreams;
     struct timespec until;
+    uint64_t ttl_us;
 
     (void)unused;
     pthread_mutex_lock(&lock);
     while (!stopping) {
         upstreams = watched;
+        ttl_us = max_ttl_us;
         fresh = false;
         pthread_mutex_unlock(&lock);
         if (upstreams != NULL)
-            upstreams_resolve(upstreams);
+            upstreams_resolve(upstreams, ttl_us);
         pthread_mutex_lock(&lock);
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += INTERVAL_S;

@@ -18,6 +18,7 @@
 #include "gateway/base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/listener.h"
+#include "gateway/net/socket.h"
 #include "gateway/resolver.h"
 #include "gateway/supervisor.h"
 #include "gateway/takeover/inherit.h"
@@ -28,10 +29,13 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+#define DEPARTURES_SECONDS 0.1
+
 struct serving {
     struct gateway gateway;
     ev_signal terminate, interrupt, quit, reload, successor;
-    ev_timer patience; /* shutdown_timeout */
+    ev_timer patience;   /* shutdown_timeout */
+    ev_timer departures; /* SHUTDOWN WAIT_FOR_CLIENTS */
     bool stopping, takes_over;
 };
 
@@ -55,6 +59,25 @@ static void apply_log_level(const struct snapshot *snapshot)
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
         if (strcasecmp(snapshot->log_level, levels[i].name) == 0)
             log_set_level(levels[i].level);
+}
+
+static int seconds(uint64_t us)
+{
+    return (int)((us + 999999) / 1000000);
+}
+
+static void apply_socket_options(const struct snapshot *snapshot)
+{
+    const struct tcp_options *tcp = &snapshot->tcp;
+    const struct socket_options options = {.keepalive = tcp->keepalive,
+                                           .keepidle_s = seconds(tcp->keepidle_us),
+                                           .keepintvl_s = seconds(tcp->keepintvl_us),
+                                           .keepcnt = tcp->keepcnt,
+                                           .user_timeout_ms = (int)(tcp->user_timeout_us / 1000),
+                                           .defer_accept_s = seconds(tcp->defer_accept_us)};
+
+    socket_configure(&options);
+    listeners_retune();
 }
 
 /* Every client and every server connection takes a descriptor, a direct session up to six. */
@@ -132,12 +155,16 @@ bool serve_reload(struct gateway *gateway, struct fault *fault)
         return false;
     }
     apply_log_level(snapshot);
+    apply_socket_options(snapshot);
     pools_reload(&gateway->pools, snapshot);
     for (int i = 0; i < gateway->worker_count; i++)
         worker_send_generation(&gateway->workers[i], generation);
     generation_release(gateway->generation);
     gateway->generation = generation;
     lookups_reload(gateway->lookups, generation);
+    controls_reload(&gateway->controls, generation);
+    ledgers_reload(&gateway->ledgers);
+    hosts_watch_reload(&gateway->hosts_watch, snapshot);
     log_info("main", "the configuration was reloaded from %s", gateway->config_file);
     return true;
 }
@@ -205,11 +232,35 @@ static void on_patience_over(struct ev_loop *loop, ev_timer *timer, int events)
     stop(timer->data, true);
 }
 
-bool serve_shutdown(struct gateway *gateway, struct fault *fault)
+void serve_shutdown(struct gateway *gateway, bool now)
 {
-    (void)fault;
-    stop(list_entry(gateway, struct serving, gateway), false);
-    return true;
+    stop(list_entry(gateway, struct serving, gateway), now);
+}
+
+/* The console is for those who wait for the others. */
+static void on_clients_looked_at(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct serving *serving = timer->data;
+    struct gateway *gateway = &serving->gateway;
+
+    (void)events;
+    if (!serving->stopping && atomic_load(&gateway->clients) > atomic_load(&gateway->consoles))
+        return;
+    ev_timer_stop(loop, timer);
+    if (!serving->stopping)
+        stop(serving, false);
+}
+
+void serve_shutdown_after_clients(struct gateway *gateway)
+{
+    struct serving *serving = list_entry(gateway, struct serving, gateway);
+
+    if (serving->stopping || ev_is_active(&serving->departures))
+        return;
+    log_info("main", "taking no new connections; waiting for all clients to leave");
+    listeners_close(takeover_is_handed_over(gateway));
+    ev_timer_set(&serving->departures, 0., DEPARTURES_SECONDS);
+    ev_timer_start(gateway->loop, &serving->departures);
 }
 
 /* The last worker to end its loop says so; then main's loop ends too. */
@@ -238,6 +289,8 @@ static void watch_events(struct serving *serving)
     watch_signal(serving, &serving->successor, SIGUSR2);
     ev_timer_init(&serving->patience, on_patience_over, 0., 0.);
     serving->patience.data = serving;
+    ev_timer_init(&serving->departures, on_clients_looked_at, 0., 0.);
+    serving->departures.data = serving;
 }
 
 /* Signals end this process until it has what it takes over. */
@@ -267,6 +320,7 @@ static int run(struct serving *serving, struct snapshot *snapshot)
     struct fault fault;
 
     apply_log_level(snapshot);
+    apply_socket_options(snapshot);
     raise_descriptor_limit(snapshot);
     if (geteuid() == 0)
         log_warn("main", "running as root; no privilege is needed: use an account of its own");

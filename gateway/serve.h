@@ -13,7 +13,9 @@ int serve_main(int argc, char **argv);
 
 /* What SIGHUP and SIGTERM do, for the console. Main thread. */
 bool serve_reload(struct gateway *gateway, struct fault *fault);
-bool serve_shutdown(struct gateway *gateway, struct fault *fault);
+void serve_shutdown(struct gateway *gateway, bool now);
+/* Takes no new connections any more, and ends when those that there are have left. */
+void serve_shutdown_after_clients(struct gateway *gateway);
 
 /* Loads what a snapshot needs (users, upstreams). On success the snapshot belongs to the generation. */
 struct generation *gateway_generation(struct gateway *gateway, struct snapshot *snapshot,

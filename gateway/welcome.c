@@ -4,8 +4,10 @@
 #include "gateway/welcome.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/admin/console.h"
+#include "gateway/admission.h"
 #include "gateway/base/fault.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
@@ -77,17 +79,47 @@ void welcome_renew(struct client *client)
     }
 }
 
+/* Whether the startup packet asks for fewer messages than a NOTICE: in its options, which PostgreSQL reads
+ * first, or in front of the name. */
+static bool wants_no_notice(const struct startup *startup)
+{
+    const char *options = startup_get(startup, "options");
+    bool quiet = options != NULL && strstr(options, "client_min_messages") != NULL;
+
+    for (size_t i = 0; i < startup->parameter_count; i++) {
+        const struct startup_parameter *parameter = &startup->parameters[i];
+
+        if (strcmp(parameter->name, "application_name") == 0)
+            break;
+        if (strcasecmp(parameter->name, "client_min_messages") == 0)
+            quiet = strcasecmp(parameter->value, "notice") != 0;
+    }
+    return quiet;
+}
+
+/* What PostgreSQL says when it cuts the name; the message is "" when it says nothing. */
+static void note_cut(const struct startup *startup, struct fault *notice)
+{
+    char name[STARTUP_NAME_BYTES];
+
+    startup_clean_name(startup->application_name, name, notice);
+    if (wants_no_notice(startup))
+        notice->message[0] = '\0';
+}
+
 static void finish(struct client *client, struct server *own)
 {
+    struct fault cut;
     size_t secret = client->login->minor >= 2 ? POOLED_SECRET_BYTES : SECRET_BYTES_3_0;
 
     client->welcome = atomic_load(&client->profile->welcome);
     note_parameters(&client->relay, client->welcome);
     client_make_key(client, own == NULL ? 0 : own->backend_pid, secret);
+    note_cut(&client->login->startup, &cut);
     login_abandon(client);
     client->waiter = (struct waiter){.want = WANT_POOLED};
     list_init(&client->waiter.link);
-    reply_welcome(client);
+    reply_welcome(client, cut.message[0] == '\0' ? NULL : &cut);
     client->counted_in_pool = true;
     atomic_fetch_add(&client->pool->clients, 1);
     atomic_store(&client->pool->usual, client->profile);
@@ -136,7 +168,7 @@ static void wait_for_server(struct client *client)
                                      .profile = client->profile,
                                      .owner = client->id,
                                      .epoch = client->epoch,
-                                     .application_name = client->identity.application_name,
+                                     .startup_name = client->identity.startup_name,
                                      .granted = on_granted,
                                      .failed = on_failed};
     list_init(&client->waiter.link);
@@ -150,6 +182,11 @@ void welcome_begin(struct client *client, struct server *brought)
 {
     bool session = client->verdict.mode == MODE_SESSION;
 
+    if (!admission_enters(client)) {
+        if (brought != NULL)
+            pool_give(brought);
+        return;
+    }
     if (client->verdict.class == CLASS_ADMIN) {
         if (brought != NULL)
             server_close(brought, "it only proved who a console user is");

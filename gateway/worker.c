@@ -14,13 +14,19 @@
 #include "gateway/base/log.h"
 #include "gateway/catalog_read.h"
 #include "gateway/client.h"
+#include "gateway/deadlines.h"
 #include "gateway/direct.h"
+#include "gateway/direct_flow.h"
 #include "gateway/gateway.h"
+#include "gateway/memory.h"
 #include "gateway/relay.h"
 #include "gateway/requester.h"
 #include "gateway/takeover/leave.h"
+#include "gateway/throttles.h"
+#include "router/pool_budget.h"
 
 #define SWEEP_SECONDS 0.1
+#define THROTTLE_TICK_SECONDS 0.005
 
 /* Letters that main or another worker writes; each is freed by its delivery. */
 struct client_letter {
@@ -76,13 +82,24 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     worker->thread.now_us = now_us;
     client_sweep(worker, now_us);
+    deadlines_sweep(worker, now_us);
+    memory_sweep(worker);
+    throttles_sweep(worker, now_us);
     pool_sweep(&worker->thread, now_us);
     relay_sweep(&worker->thread, now_us);
     direct_sweep(worker, now_us);
-    cancel_sweep(&worker->cancels, now_us);
+    atomic_fetch_add_explicit(&worker->gateway->counters.cancels_timed_out,
+                              (uint64_t)cancel_sweep(&worker->cancels, now_us), memory_order_relaxed);
     catalog_sweep(worker, now_us);
     leave_sweep(worker, now_us);
     stop_if_done(worker);
+}
+
+static void throttle_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    flows_go_on(timer->data);
 }
 
 bool worker_open(struct worker *worker, struct gateway *gateway, int index, struct fault *fault)
@@ -99,15 +116,20 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
     worker->thread.now_us = clock_now_us();
     snprintf(worker->thread.who, sizeof worker->thread.who, "worker%d", index);
     list_init(&worker->thread.shards);
+    list_init(&worker->thread.lingering);
     list_init(&worker->clients);
     list_init(&worker->logins);
     list_init(&worker->ending);
+    list_init(&worker->admissions);
     list_init(&worker->retries);
     list_init(&worker->openings);
     list_init(&worker->questions);
     list_init(&worker->cancels);
     list_init(&worker->passages.leaving);
     list_init(&worker->passages.arriving);
+    list_init(&worker->held_flows);
+    ev_timer_init(&worker->throttle_tick, throttle_tick, 0., THROTTLE_TICK_SECONDS);
+    worker->throttle_tick.data = worker;
     mailbox_open(&worker->mailbox, worker->loop, worker);
     ev_timer_init(&worker->sweep, sweep, SWEEP_SECONDS, SWEEP_SECONDS);
     worker->sweep.data = worker;
@@ -123,13 +145,15 @@ static void close_down(struct worker *worker)
 {
     catalog_reads_close(worker);
     pool_close_thread(&worker->thread);
-    cancel_sweep(&worker->cancels, UINT64_MAX);
+    (void)cancel_sweep(&worker->cancels, UINT64_MAX);
     mailbox_close(&worker->mailbox);
     pool_close_thread(&worker->thread);
     ev_timer_stop(worker->loop, &worker->sweep);
+    ev_timer_stop(worker->loop, &worker->throttle_tick);
     ev_check_stop(worker->loop, &worker->turn_start);
     stream_engine_close(&worker->engine);
     generation_release(worker->generation);
+    free(worker->leaks);
     ev_loop_destroy(worker->loop);
 }
 
@@ -258,6 +282,26 @@ static void deliver_cancel(struct letter *letter, void *owner)
     else if (!relay_cancel(found, requester_done, sent->requester))
         atomic_fetch_add(&worker->gateway->counters.cancels_ignored, 1);
     free(sent);
+}
+
+static void deliver_room(struct letter *letter, void *owner)
+{
+    struct worker *worker = owner;
+
+    (void)letter;
+    atomic_store(&worker->room_pending, false);
+    if (worker->stopping)
+        return;
+    pool_budget_serve(&worker->thread);
+    direct_serve(worker);
+}
+
+void worker_send_room(struct worker *worker)
+{
+    if (atomic_exchange(&worker->room_pending, true))
+        return;
+    worker->room.deliver = deliver_room;
+    mailbox_send(&worker->mailbox, &worker->room);
 }
 
 void worker_send_cancel(struct worker *worker, uint64_t client_id, struct requester *requester)

@@ -16,6 +16,7 @@
 struct fault;
 struct gateway;
 struct generation;
+struct leaks;
 struct listener_options;
 struct requester;
 
@@ -30,15 +31,24 @@ struct worker {
     struct list clients;             /* all of them */
     struct list logins;              /* those not logged in, oldest first */
     struct list ending;              /* those whose last bytes are being sent, oldest first */
+    struct list admissions;          /* direct sessions that wait for a place in the budget, oldest first */
     struct list retries;             /* direct sessions that wait to connect again */
     struct list openings;            /* direct sessions to which PostgreSQL has said nothing yet */
     struct list questions;           /* catalogs being read, see catalog_read */
+    struct leaks *leaks;             /* [w] NULL until there was one */
+    uint64_t idle_looked_us;         /* [w] when client_idle_timeout was looked after */
     struct list cancels;             /* cancel requests being delivered */
     struct passages passages;        /* clients on their way to or from another process */
+    struct list held_flows; /* bulk that waits for its route's rate, and the timer while there is any */
+    ev_timer throttle_tick;
     ev_timer sweep;
     ev_check turn_start;
     bool stopping, told_to_stop;     /* [w] */
+    _Atomic int64_t held_bytes;      /* [a] by its connections; see gateway/memory */
+    _Atomic int64_t greediest_bytes; /* [a] by one of them, while memory is scarce */
     _Atomic int load;                /* [a] clients, for dispatching */
+    struct letter room;              /* "the budget has room": who waits for it asks again */
+    _Atomic bool room_pending;       /* [a] */
     struct letter ended;             /* to main, when the loop is over */
     _Atomic uint64_t heartbeat;      /* [a] loop turns, for the watchdog */
 };
@@ -55,5 +65,7 @@ void worker_send_client(struct worker *worker, int fd, const struct address *pee
 void worker_send_generation(struct worker *worker, struct generation *generation);
 /* Any thread. now: without waiting for running transactions. */
 void worker_send_stop(struct worker *worker, bool now);
+/* Any thread. There may be room in the budget for those who wait. */
+void worker_send_room(struct worker *worker);
 /* Any thread. Cancels what client_id runs; the requester hears of the end. */
 void worker_send_cancel(struct worker *worker, uint64_t client_id, struct requester *requester);

@@ -13,6 +13,7 @@
 #include "gateway/wire/write.h"
 #include "router/hosts.h"
 #include "router/pool.h"
+#include "router/pool_hosts.h"
 #include "router/server_login.h"
 
 static void send_startup(struct server *server)
@@ -156,6 +157,7 @@ static void open_failed(const struct login_failure *failure, struct server *serv
 {
     events->failed(failure, owner);
     if (server == NULL) {
+        budget_give(&failure->shard->thread->in_hand);
         if (counted)
             atomic_fetch_sub(&failure->shard->pool->open, 1);
         return;
@@ -165,20 +167,46 @@ static void open_failed(const struct login_failure *failure, struct server *serv
     free(server);
 }
 
+/* What the thread has in its hand goes with the server; the host may be another one since. */
+static void slot_take(struct server *server, const struct upstream_place *place)
+{
+    budget_follow(&server->shard->thread->in_hand, place->host->budget);
+    budget_pass(&server->shard->thread->in_hand, &server->slot);
+}
+
+/* -1 with a fault, as socket_connect. */
+static int connect_place(struct server *server, const struct upstream_place *place, struct fault *fault)
+{
+    int fd = socket_connect(&place->address, fault);
+
+    server->host = place->host;
+    server->host_epoch = place->epoch;
+    atomic_fetch_add(&place->host->open, 1);
+    if (fd < 0)
+        host_note(place->host, SAID_NO);
+    return fd;
+}
+
 struct server *connect_start(struct pool_shard *shard, struct profile *profile, const char *application_name,
                              bool counted, const struct login_events *events, void *owner)
 {
     struct server *server = server_new(shard, profile);
+    struct wish wish = pool_wish(shard->pool);
     struct upstream_place place;
     struct fault fault;
     int fd = -1;
 
     if (server == NULL || (server->login = calloc(1, sizeof *server->login)) == NULL)
         fault_set(&fault, "53200", "out of memory");
-    else if (upstream_place(shard->pool->upstream, 0, &place, &fault))
-        fd = socket_connect(&place.address, &fault);
-    if (server != NULL)
+    else if (upstream_place(shard->pool->upstream, &wish, 0, &place, &fault))
+        fd = connect_place(server, &place, &fault);
+    if (server != NULL) {
         server->counted = counted;
+        if (fd >= 0)
+            slot_take(server, &place);
+        else
+            budget_pass(&shard->thread->in_hand, &server->slot);
+    }
     if (fd < 0) {
         struct login_failure failure = {shard, profile, &fault, NULL, 0};
 
@@ -205,22 +233,30 @@ void connect_abandon(struct server *server)
     server_close(server, "whoever waited for it is gone");
 }
 
+static bool is_overdue(const struct server *server, uint64_t limit_us, uint64_t now_us, struct fault *fault)
+{
+    char where[ADDRESS_TEXT_BYTES];
+
+    address_print(&server->address, where, sizeof where);
+    if (pool_login_is_vain(server, server->login->started_us, now_us))
+        return !fault_set(fault, "08001", "PostgreSQL at %s went away during a login", where);
+    if (limit_us == 0 || now_us < server->login->started_us + limit_us)
+        return false;
+    return !fault_set(fault, "08001",
+                      "server_connect_timeout: PostgreSQL at %s did not finish a login within %llu ms", where,
+                      (unsigned long long)(limit_us / 1000));
+}
+
 void connect_sweep(struct pool_shard *shard, uint64_t now_us)
 {
     const struct pool_options *options = pool_options(shard->pool);
-    char where[ADDRESS_TEXT_BYTES];
     struct fault fault;
 
     list_each(link, following, &shard->states[SERVER_CONNECTING]) {
         struct server *server = list_entry(link, struct server, link);
 
-        if (server->login == NULL || options->server_connect_timeout_us == 0 ||
-            now_us < server->login->started_us + options->server_connect_timeout_us)
-            continue;
-        address_print(&server->address, where, sizeof where);
-        fault_set(&fault, "08001",
-                  "server_connect_timeout: PostgreSQL at %s did not finish a login within %llu ms", where,
-                  (unsigned long long)(options->server_connect_timeout_us / 1000));
-        server_login_fail(server, &fault, NULL, 0);
+        if (server->login != NULL &&
+            is_overdue(server, options->server_connect_timeout_us, now_us, &fault))
+            server_login_fail(server, &fault, NULL, 0);
     }
 }

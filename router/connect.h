@@ -37,6 +37,7 @@ struct login_events {
 };
 
 /* Starts opening a server of the pool in this shard. `counted`: a slot was acquired for it and goes with it.
+ * So does a slot of the budget that is in the thread's hand.
  * `failed` may be called before this returns; the server is closed by then and the slot free. */
 struct server *connect_start(struct pool_shard *shard, struct profile *profile, const char *application_name,
                              bool counted, const struct login_events *events, void *owner);

@@ -106,7 +106,15 @@ bool handoff_owed_elsewhere(struct pool_shard *shard)
 static void close_idle(struct pool_shard *shard)
 {
     list_each(link, following, &shard->states[SERVER_PARKED])
-        server_close(list_entry(link, struct server, link), "its database is wanted without sessions");
+        server_close(list_entry(link, struct server, link), "idle servers of its database are not wanted");
+}
+
+static void evict_idlest(struct pool_shard *shard)
+{
+    struct list *parked = &shard->states[SERVER_PARKED];
+
+    if (!list_empty(parked))
+        server_close(list_entry(parked->prev, struct server, link), "its place is needed by another pool");
 }
 
 static void look_around(struct letter *letter, void *owner)
@@ -117,6 +125,8 @@ static void look_around(struct letter *letter, void *owner)
     atomic_store(&shard->want_pending, false);
     if (atomic_exchange(&shard->close_idle, false))
         close_idle(shard);
+    if (atomic_exchange(&shard->evict, false))
+        evict_idlest(shard);
     if (list_empty(&shard->waiters))
         handoff_share(shard);
     else
@@ -141,6 +151,19 @@ void handoff_close_idle(struct pool *pool)
         atomic_store(&pool->shards[i].close_idle, true);
         nudge(&pool->shards[i]);
     }
+}
+
+void handoff_evict(struct pool_shard *shard)
+{
+    atomic_store(&shard->evict, true);
+    nudge(shard);
+}
+
+void handoff_wake_waiting(struct pool *pool)
+{
+    for (int i = 0; i < pool->pools->thread_count; i++)
+        if (atomic_load(&pool->shards[i].waiting) > 0)
+            nudge(&pool->shards[i]);
 }
 
 bool handoff_ask(struct pool_shard *shard)

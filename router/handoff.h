@@ -21,5 +21,11 @@ bool handoff_ask(struct pool_shard *shard);
 /* Every worker closes the idle servers of this pool. */
 void handoff_close_idle(struct pool *pool);
 
+/* Its worker closes the longest idle server of this shard. */
+void handoff_evict(struct pool_shard *shard);
+
+/* Every worker whose clients wait for this pool looks what can be done for them. */
+void handoff_wake_waiting(struct pool *pool);
+
 /* Wakes the shard whose waiter is the oldest, because a slot is free. */
 void handoff_wake_oldest(struct pool *pool, struct pool_shard *except);

@@ -9,6 +9,7 @@
 
 #include "conf/snapshot.h"
 #include "gateway/base/check.h"
+#include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "gateway/base/log.h"
 
@@ -89,15 +90,40 @@ struct upstream *upstreams_find(const struct upstreams *upstreams, const char *n
     return NULL;
 }
 
-static bool same_addresses(const struct host_addresses *a, const struct host_addresses *b)
+static bool holds_address(const struct host_addresses *found, const struct address *address)
 {
-    if (a == NULL || a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (a->items[i].length != b->items[i].length ||
-            memcmp(&a->items[i].storage, &b->items[i].storage, a->items[i].length) != 0)
+    for (size_t i = 0; i < found->count; i++)
+        if (found->items[i].length == address->length &&
+            memcmp(&found->items[i].storage, &address->storage, address->length) == 0)
+            return true;
+    return false;
+}
+
+/* Name servers turn the order from answer to answer. */
+static bool holds_all(const struct host_addresses *found, const struct host_addresses *others)
+{
+    for (size_t i = 0; i < others->count; i++)
+        if (!holds_address(found, &others->items[i]))
             return false;
     return true;
+}
+
+static void host_moved(struct host *host, struct host_addresses *found)
+{
+    char before[ADDRESS_TEXT_BYTES], now[ADDRESS_TEXT_BYTES];
+
+    found->older = atomic_load(&host->addresses);
+    if (found->older != NULL && holds_all(found, found->older) && holds_all(found->older, found)) {
+        free(found);
+        return;
+    }
+    atomic_store(&host->addresses, found);
+    if (found->older == NULL || holds_all(found, found->older))
+        return;
+    address_print(&found->older->items[0], before, sizeof before);
+    address_print(&found->items[0], now, sizeof now);
+    log_info("resolver", "host=%s has moved from %s to %s", host->name, before, now);
+    atomic_fetch_add(&host->epoch, 1);
 }
 
 static void host_resolve(struct host *host)
@@ -121,56 +147,26 @@ static void host_resolve(struct host *host)
     }
     if (list != NULL)
         freeaddrinfo(list);
-    found->older = atomic_load(&host->addresses);
-    if (found->count == 0 || same_addresses(found->older, found)) {
+    if (found->count == 0)
         free(found); /* a failed look-up keeps what was known */
-        return;
-    }
-    atomic_store(&host->addresses, found);
+    else
+        host_moved(host, found);
 }
 
-void upstreams_resolve(struct upstreams *upstreams)
+void upstreams_resolve(struct upstreams *upstreams, uint64_t max_ttl_us)
 {
-    for (size_t i = 0; i < upstreams->count; i++)
-        for (size_t h = 0; h < upstreams->items[i].host_count; h++)
-            if (!upstreams->items[i].hosts[h].numeric)
-                host_resolve(&upstreams->items[i].hosts[h]);
-}
+    for (size_t i = 0; i < upstreams->count; i++) {
+        for (size_t h = 0; h < upstreams->items[i].host_count; h++) {
+            struct host *host = &upstreams->items[i].hosts[h];
+            uint64_t ttl_us = atomic_exchange(&host->troubled, false) ? 0 : max_ttl_us;
+            uint64_t now_us = clock_now_us();
 
-unsigned upstream_addresses(struct upstream *upstream)
-{
-    size_t total = 0;
-
-    for (size_t h = 0; h < upstream->host_count; h++) {
-        struct host_addresses *found = atomic_load(&upstream->hosts[h].addresses);
-
-        total += found == NULL ? 0 : found->count;
-    }
-    return (unsigned)total;
-}
-
-bool upstream_place(struct upstream *upstream, unsigned attempt, struct upstream_place *place,
-                    struct fault *fault)
-{
-    unsigned total = upstream_addresses(upstream), wanted;
-
-    if (total == 0)
-        return fault_set(fault, "08001", "the hosts of upstream \"%s\" could not be looked up",
-                         upstream->name);
-    wanted = (atomic_load(&upstream->next_host) + attempt) % total;
-    for (size_t h = 0; h < upstream->host_count; h++) {
-        struct host_addresses *found = atomic_load(&upstream->hosts[h].addresses);
-
-        if (found == NULL)
-            continue;
-        if (wanted < found->count) {
-            place->address = found->items[wanted];
-            place->host = &upstream->hosts[h];
-            return true;
+            if (host->numeric || (host->looked_up_us != 0 && now_us < host->looked_up_us + ttl_us))
+                continue;
+            host->looked_up_us = now_us;
+            host_resolve(host);
         }
-        wanted -= (unsigned)found->count;
     }
-    return fault_set(fault, "08001", "the hosts of upstream \"%s\" changed; try again", upstream->name);
 }
 
 void upstream_set_tls(struct upstream *upstream, const struct upstream_tls *tls)

@@ -10,7 +10,9 @@
 #include "gateway/base/log.h"
 #include "router/connect.h"
 #include "router/handoff.h"
-#include "router/hosts.h"
+#include "router/pool_budget.h"
+#include "router/pool_hosts.h"
+#include "router/pool_wait.h"
 
 /* After PostgreSQL asked for a password that nobody here has, only logins of clients bring servers. */
 enum { NO_PASSWORD_RETRY_US = 10000000 };
@@ -27,17 +29,35 @@ struct pool_shard *pool_shard(struct pool *pool, struct pool_thread *thread)
     return shard;
 }
 
-bool pool_slot_acquire(struct pool *pool, uint64_t now_us)
+static bool slot_acquire(struct pool_shard *shard, bool spare, uint64_t now_us)
 {
-    int limit = pool_options(pool)->default_pool_size;
+    struct pool *pool = shard->pool;
+    int limit = pool_size_now(pool, now_us);
     int open = atomic_load(&pool->open);
 
-    if (now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed))
+    if (open >= limit || now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed) ||
+        atomic_load_explicit(&pool->paused, memory_order_relaxed))
+        return false;
+    if (spare ? !pool_budget_try(shard, now_us) : !pool_budget_take(shard, SHARE_POOLED, now_us))
         return false;
     while (open < limit)
-        if (atomic_compare_exchange_weak(&pool->open, &open, open + 1))
+        if (atomic_compare_exchange_weak(&pool->open, &open, open + 1)) {
+            if (open >= pool_options(pool)->default_pool_size)
+                atomic_fetch_add_explicit(&pool->reserves, 1, memory_order_relaxed);
             return true;
+        }
+    budget_give(&shard->thread->in_hand);
     return false;
+}
+
+bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us)
+{
+    return slot_acquire(shard, false, now_us);
+}
+
+bool pool_spare_acquire(struct pool_shard *shard, uint64_t now_us)
+{
+    return slot_acquire(shard, true, now_us);
 }
 
 static void publish_waiters(struct pool_shard *shard)
@@ -53,6 +73,7 @@ static void queue_add(struct pool_shard *shard, struct waiter *waiter)
 {
     waiter->since_us = clock_now_us();
     waiter->connecting = NULL;
+    waiter->notified = false;
     list_append(&shard->waiters, &waiter->link);
     atomic_fetch_add(&shard->waiting, 1);
     publish_waiters(shard);
@@ -64,13 +85,18 @@ static void queue_remove(struct pool_shard *shard, struct waiter *waiter)
     list_remove(&waiter->link);
     atomic_fetch_sub(&shard->waiting, 1);
     publish_waiters(shard);
-    atomic_fetch_sub(&shard->pool->waiting, 1);
+    if (atomic_fetch_sub(&shard->pool->waiting, 1) == 1)
+        pool_budget_withdraw(shard->pool);
 }
 
 static void grant(struct pool_shard *shard, struct waiter *waiter, struct server *server)
 {
+    uint64_t waited_us = clock_now_us() - waiter->since_us;
+
     queue_remove(shard, waiter);
-    atomic_fetch_add_explicit(&shard->wait_us, clock_now_us() - waiter->since_us, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shard->wait_us, waited_us, memory_order_relaxed);
+    if (waited_us > pool_options(shard->pool)->throttle_target_us)
+        atomic_fetch_add_explicit(&shard->late, 1, memory_order_relaxed);
     if (server != NULL)
         server_enter(server, SERVER_ACTIVE);
     waiter->granted(waiter, server);
@@ -82,13 +108,14 @@ static void refuse(struct pool_shard *shard, struct waiter *waiter, const struct
     waiter->failed(waiter, failure->fault, failure->message, failure->bytes);
 }
 
-/* Closes the longest idle parked server of this shard but keeps its slot for the caller. */
-static bool slot_by_eviction(struct pool_shard *shard)
+/* Closes the longest idle parked server of this shard but keeps its place in the pool for the caller. Not
+ * where the budget is short: then what is given up goes to whoever waits longest. */
+static bool slot_by_eviction(struct pool_shard *shard, uint64_t now_us)
 {
     struct list *parked = &shard->states[SERVER_PARKED];
     struct server *server;
 
-    if (list_empty(parked))
+    if (list_empty(parked) || pool_budget_waits(shard->pool))
         return false;
     server = list_entry(parked->prev, struct server, link);
     list_each(link, following, parked)
@@ -97,7 +124,10 @@ static bool slot_by_eviction(struct pool_shard *shard)
     CHECK(server->counted);
     server->counted = false;
     server_close(server, "its slot is needed for a session that it does not fit");
-    return true;
+    if (pool_budget_take(shard, SHARE_POOLED, now_us))
+        return true;
+    atomic_fetch_sub(&shard->pool->open, 1);
+    return false;
 }
 
 static void login_ready(struct server *server, void *owner, const struct login_parameters *parameters)
@@ -129,7 +159,8 @@ void pool_note_failure(struct pool *pool, const struct fault *fault)
 {
     if (strncmp(fault->sqlstate, "08", 2) == 0 && upstream_addresses(pool->upstream) > 1)
         atomic_fetch_add(&pool->upstream->next_host, 1);
-    atomic_store(&pool->retry_at_us, clock_now_us() + pool_options(pool)->server_login_retry_us);
+    if (pool->claims[0].budget == NULL || !budget_is_refusal(fault->sqlstate)) /* the ledger says when */
+        atomic_store(&pool->retry_at_us, clock_now_us() + pool_retry_us(pool, fault));
     log_warn("pool", "pool=%s/%s could not open a server connection: %s: %s", pool->database, pool->user,
              fault->sqlstate, fault->message);
     pthread_mutex_lock(&pool->lock);
@@ -152,6 +183,16 @@ static bool is_outdated(const struct login_failure *failure)
            atomic_load(&failure->profile->welcome) != NULL && atomic_load(&failure->shard->pool->open) > 1;
 }
 
+/* PostgreSQL refused what the clients of this profile ask for in their startup packets (classes 22 and 42),
+ * which is no trouble of the pool's: others need not wait for that, nor the next one who asks for it. */
+static bool is_of_profile(const struct login_failure *failure)
+{
+    const char *sqlstate = failure->fault->sqlstate;
+
+    return failure->message != NULL && failure->profile->count > 0 &&
+           (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "42", 2) == 0);
+}
+
 /* A passing trouble leaves everybody waiting and tries again; PostgreSQL's "no" is told to those it concerns.
  */
 static void login_failed(const struct login_failure *failure, void *owner)
@@ -172,7 +213,8 @@ static void login_failed(const struct login_failure *failure, void *owner)
         atomic_store(&pool->no_password, true);
         return;
     }
-    pool_note_failure(pool, fault);
+    if (!is_of_profile(failure))
+        pool_note_failure(pool, fault);
     if (passing)
         return;
     if (alone != NULL) {
@@ -198,8 +240,8 @@ static void open_for(struct pool_shard *shard, struct waiter *waiter, bool count
 
     if (!alone)
         shard->connecting++;
-    server = connect_start(shard, waiter->profile, "", counted, &login_events,
-                           alone ? waiter : NULL);
+    server = connect_start(shard, waiter->profile, alone || waiter->named ? waiter->startup_name : "", counted,
+                           &login_events, alone ? waiter : NULL);
     if (server == NULL || !alone)
         return;
     server->dedicated = true;
@@ -223,7 +265,8 @@ static bool serve_one(struct pool_shard *shard, struct waiter *waiter, int *on_t
     if (waiter->connecting != NULL)
         return true;
     if (waiter->want == WANT_FRESH && waiter->uncounted) {
-        if (now_us >= atomic_load(&shard->pool->retry_at_us))
+        if (now_us >= atomic_load(&shard->pool->retry_at_us) && !atomic_load(&shard->pool->paused) &&
+            pool_budget_take(shard, SHARE_DIRECT, now_us))
             open_for(shard, waiter, false);
         return true;
     }
@@ -240,11 +283,11 @@ static bool serve_one(struct pool_shard *shard, struct waiter *waiter, int *on_t
     }
     if (waiter->want != WANT_SLOT && now_us < atomic_load(&shard->pool->own_login_at_us))
         return true; /* a login that a client brings may still serve those behind */
-    if (!pool_slot_acquire(shard->pool, now_us)) {
-        if (now_us < atomic_load(&shard->pool->retry_at_us))
+    if (!pool_slot_acquire(shard, now_us)) {
+        if (now_us < atomic_load(&shard->pool->retry_at_us) || atomic_load(&shard->pool->paused))
             return false;
         if ((waiter->want != WANT_SLOT && atomic_load(&shard->pool->no_password)) ||
-            !slot_by_eviction(shard)) {
+            !slot_by_eviction(shard, now_us)) {
             handoff_ask(shard);
             return false;
         }
@@ -295,6 +338,15 @@ struct server *pool_take(struct pool_shard *shard, struct waiter *waiter)
     return NULL;
 }
 
+/* An operator said so. */
+static bool is_unwanted(const struct server *server)
+{
+    const struct pool *pool = server->shard->pool;
+
+    return atomic_load_explicit(&pool->paused, memory_order_relaxed) ||
+           server->opened_us < atomic_load_explicit(&pool->renewed_us, memory_order_relaxed);
+}
+
 void pool_give(struct server *server)
 {
     struct pool_shard *shard = server->shard;
@@ -305,6 +357,17 @@ void pool_give(struct server *server)
     server->parked_us = shard->thread->now_us;
     if (server->state != SERVER_PARKED)
         server_enter(server, SERVER_PARKED);
+    if (is_unwanted(server)) {
+        server_close(server, "RECONNECT or PAUSE");
+        return;
+    }
+    if (atomic_load_explicit(&shard->pool->owes_until_us, memory_order_relaxed) != 0 &&
+        pool_budget_pays(server))
+        return;
+    if (!pool_keeps(server)) {
+        server_close(server, "its host no longer serves its route");
+        return;
+    }
     if (atomic_load(&shard->pool->waiting) == 0) {
         if (shard->thread->now_us < atomic_load_explicit(&shard->pool->spares_at_us, memory_order_relaxed))
             server_close(server, "its database is wanted without sessions");

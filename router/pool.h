@@ -10,7 +10,7 @@
 struct fault;
 
 /* A clean server at once, or NULL: then the waiter is in the queue and hears by granted or failed. The
- * caller fills in want, profile, application_name and the two functions. */
+ * caller fills in want, profile, startup_name and the two functions. */
 struct server *pool_take(struct pool_shard *shard, struct waiter *waiter);
 
 /* The idle server of this shard that suits best, or NULL; it stays idle. */
@@ -37,8 +37,11 @@ void pool_serve(struct pool_shard *shard);
 /* A slot of the pool became free; any worker's waiter may use it. */
 void pool_slot_free(struct pool_shard *shard);
 
-/* Opens a server counted by an already acquired slot; used by relayed logins too. */
-bool pool_slot_acquire(struct pool *pool, uint64_t now_us);
+/* The right to open one more server: of the pool and of the budget, whose slot is in the thread's hand
+ * then. */
+bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us);
+/* The same for a server that nobody waits for. */
+bool pool_spare_acquire(struct pool_shard *shard, uint64_t now_us);
 
 /* Whether a failure of this SQLSTATE passes by itself, so that those who wait go on waiting; and its note:
  * no new connection before server_login_retry is over. */

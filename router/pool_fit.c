@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL
  * pool_fit - which of the idle servers of a worker suits a session: never one that bears another's traces. */
+#include <string.h>
+
 #include "gateway/base/clock.h"
 #include "router/pool.h"
+#include "router/pool_hosts.h"
 
 /* What came to an idle server since the loop last looked would be taken for an answer: such a server is not
  * used. */
@@ -13,11 +16,27 @@ static bool is_quiet(struct server *server)
     return false;
 }
 
+/* Where currval and lastval are asked for, a server from before that was known has no new user. */
+static bool tells_nothing(const struct server *server, const struct waiter *waiter)
+{
+    return server->sequence_user == 0 || server->sequence_user == waiter->owner ||
+           !atomic_load_explicit(&server->shard->pool->asks_sequences, memory_order_relaxed);
+}
+
+/* The name that a server was opened with is where RESET goes and what pg_settings shows: most have none. */
+static bool is_called(const struct server *server, const struct waiter *waiter)
+{
+    if (*server->startup_name == '\0')
+        return !waiter->named || *waiter->startup_name == '\0';
+    return strcmp(server->startup_name, waiter->startup_name) == 0;
+}
+
 static bool may_use(const struct server *server, const struct waiter *waiter)
 {
     return server->profile == waiter->profile &&
            (server->marked_for == 0 || server->marked_for == waiter->owner) &&
-           server->epoch >= waiter->epoch &&
+           server->epoch >= waiter->epoch && tells_nothing(server, waiter) &&
+           is_called(server, waiter) && pool_keeps(server) &&
            settings_cover(waiter->settings, server->customs, waiter->sets);
 }
 

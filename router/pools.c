@@ -9,8 +9,12 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "router/connect.h"
-#include "router/hosts.h"
+#include "router/linger.h"
 #include "router/pool.h"
+#include "router/pool_budget.h"
+#include "router/pool_hosts.h"
+#include "router/pool_wait.h"
+#include "router/tally.h"
 
 void (*pool_catalog_free)(struct pool *pool);
 
@@ -26,6 +30,8 @@ void pools_close(struct pools *pools)
 {
     CHECK(pools->table.count == 0);
     table_free(&pools->table);
+    tallies_close(pools);
+    pools_holds_free(pools);
     pthread_mutex_destroy(&pools->lock);
 }
 
@@ -83,6 +89,7 @@ static void pool_free(struct pool *pool)
         older = limits->older;
         free(limits);
     }
+    pool_budget_close(pool);
     credentials_wipe(&pool->credentials);
     profiles_close(&pool->profiles);
     pthread_mutex_destroy(&pool->lock);
@@ -140,6 +147,8 @@ struct pool *pools_get(struct pools *pools, const char *database, const char *us
     pool = pools_find(pools, hash, database, user, route->name, upstream);
     if (pool == NULL) {
         pool = pool_new(pools, database, user, route, upstream);
+        if (pool != NULL)
+            pool_inherit_hold(pool);
         if (pool != NULL && !table_add(&pools->table, &pool->link, hash)) {
             pool_free(pool);
             pool = NULL;
@@ -188,8 +197,10 @@ void pool_release(struct pool *pool)
 
     pthread_mutex_lock(&pools->lock);
     last = atomic_fetch_sub(&pool->references, 1) == 1;
-    if (last)
+    if (last) {
         table_remove(&pools->table, &pool->link);
+        tally_keep(pools, pool);
+    }
     pthread_mutex_unlock(&pools->lock);
     if (last)
         pool_free(pool);
@@ -253,6 +264,15 @@ static uint64_t lifetime_of(const struct server *server, uint64_t lifetime_us)
     return lifetime_us / 10 * 9 + (server->id * 0x9e3779b97f4a7c15u >> 32) % 1000 * (lifetime_us / 5000);
 }
 
+static void publish_idle(struct pool_shard *shard)
+{
+    const struct list *parked = &shard->states[SERVER_PARKED];
+
+    if (!list_empty(parked))
+        atomic_store_explicit(&shard->idle_since_us, list_entry(parked->prev, struct server, link)->parked_us,
+                              memory_order_relaxed);
+}
+
 static void sweep_parked(struct pool_shard *shard, const struct pool_options *options, uint64_t now_us)
 {
     list_each(link, following, &shard->states[SERVER_PARKED]) {
@@ -262,12 +282,18 @@ static void sweep_parked(struct pool_shard *shard, const struct pool_options *op
         if (options->server_lifetime_us > 0 &&
             now_us > server->opened_us + lifetime_of(server, options->server_lifetime_us))
             server_close(server, "server_lifetime");
-        else if (atomic_load(&shard->pool->open) > options->default_pool_size)
+        else if (!pool_keeps(server))
+            server_close(server, "its host no longer serves its route");
+        else if (atomic_load(&shard->pool->open) > options->default_pool_size + options->reserve_pool_size)
             server_close(server, "the pool was made smaller");
+        else if (atomic_load(&shard->pool->open) > options->default_pool_size &&
+                 now_us > server->parked_us + options->reserve_pool_timeout_us)
+            server_close(server, "the reserve is not needed any more");
         else if (spare && options->server_idle_timeout_us > 0 &&
                  now_us > server->parked_us + options->server_idle_timeout_us)
             server_close(server, "server_idle_timeout");
     }
+    publish_idle(shard);
 }
 
 /* What a client reads whose wait was in vain: the cause, if PostgreSQL cannot be reached, or who has it all.
@@ -285,6 +311,12 @@ static void explain_wait(struct pool *pool, const struct pool_options *options, 
                   "query_wait_timeout: no server connection could be opened within %llu ms: %.300s", limit_ms,
                   cause.message);
         fault_hint(fault, "Is PostgreSQL running there, and does it let this user in?");
+        return;
+    }
+    if (atomic_load(&pool->paused)) {
+        fault_set(fault, "57P03", "query_wait_timeout: the database is paused, and was for %llu ms",
+                  limit_ms);
+        fault_hint(fault, "An operator paused it; RESUME on the console lets it go on.");
         return;
     }
     fault_set(fault, "53300", "query_wait_timeout: no server connection became free within %llu ms",
@@ -317,7 +349,7 @@ static void keep_minimum(struct pool_shard *shard, const struct pool_options *op
 
     if (usual == NULL || atomic_load(&pool->open) >= options->min_pool_size ||
         atomic_load(&pool->clients) == 0 || now_us < atomic_load(&pool->spares_at_us) ||
-        !pool_slot_acquire(pool, now_us))
+        !pool_spare_acquire(shard, now_us))
         return;
     pool_open_spare(shard, usual);
 }
@@ -358,6 +390,7 @@ void pool_close_thread(struct pool_thread *thread)
             close_all(&shard->states[i]);
         unlist(shard);
     }
+    linger_close(thread);
 }
 
 void pool_sweep(struct pool_thread *thread, uint64_t now_us)
@@ -369,6 +402,7 @@ void pool_sweep(struct pool_thread *thread, uint64_t now_us)
         connect_sweep(shard, now_us);
         sweep_parked(shard, options, now_us);
         sweep_waiters(shard, options, now_us);
+        pool_notify_waiters(shard, now_us);
         keep_minimum(shard, options, now_us);
         if (shard_idle(shard))
             unlist(shard);

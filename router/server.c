@@ -9,6 +9,8 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "router/connect.h"
+#include "router/hosts.h"
+#include "router/linger.h"
 #include "router/pool.h"
 
 void (*server_session_free)(struct server_session *session);
@@ -103,8 +105,12 @@ void server_close(struct server *server, const char *why)
     if (server->stream.fd >= 0) {
         stream_send(&server->stream, terminate, sizeof terminate);
         stream_flush(&server->stream);
+        linger_start(shard->thread, server->stream.fd, &server->slot);
         stream_close(&server->stream);
     }
+    budget_give(&server->slot);
+    if (server->host != NULL)
+        atomic_fetch_sub(&server->host->open, 1);
     if (server->counted) {
         server->counted = false;
         atomic_fetch_sub(&shard->pool->open, 1);

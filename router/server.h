@@ -9,10 +9,12 @@
 #include "gateway/net/address.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/net/stream.h"
+#include "router/budget.h"
 #include "router/profile.h"
 #include "router/settings.h"
 
 struct fault;
+struct host;
 struct pool_shard;
 struct server_login;
 struct server_session;
@@ -36,6 +38,7 @@ struct server {
     struct server_login *login;  /* [w] only while logging in */
     enum server_state state;
     char status;                 /* transaction status of the last ReadyForQuery: I, T or E */
+    struct budget_slot slot;     /* [w] its place among all connections to that PostgreSQL */
     bool counted;                /* holds one of the pool's slots */
     bool retire;                 /* to be closed, not parked, when its client lets go */
     bool dedicated;              /* opened for one session alone */
@@ -53,6 +56,8 @@ struct server {
     uint64_t id, opened_us, parked_us;
     uint64_t epoch;              /* pools->epoch when it began to log in */
     struct address address;
+    struct host *host;           /* [s] where it was opened; NULL before that */
+    uint64_t host_epoch;         /* host->epoch then */
     struct letter letter;        /* for the hand-off */
 };
 

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "gateway/wire/fields.h"
 #include "gateway/wire/frame.h"
 #include "gateway/wire/write.h"
 #include "router/pool.h"
+#include "router/pool_hosts.h"
 
 enum { LOGIN_MESSAGE_MAX_BYTES = 65535 };
 
@@ -35,9 +37,13 @@ void server_login_fail(struct server *server, const struct fault *fault, const v
 {
     const struct login_events *events = server->login->events;
     struct login_failure failure = {server->shard, server->profile, fault, message, bytes};
+    enum host_said said = server->login->said == SAID_NOTHING ? SAID_NO : server->login->said;
     void *owner = server->login->owner;
 
     server_login_end(server);
+    if (server->host != NULL &&
+        (strncmp(fault->sqlstate, "08", 2) == 0 || strcmp(fault->sqlstate, "57P03") == 0))
+        host_note(server->host, said);
     events->failed(&failure, owner);
     server_close(server, fault->message);
 }
@@ -90,6 +96,8 @@ static void on_parameter(struct server *server, const unsigned char *message, si
     }
     if (strcmp(name, "application_name") == 0)
         return;
+    if (strcmp(name, "in_hot_standby") == 0)
+        login->said = strcmp(value, "on") == 0 ? SAID_STANDBY : SAID_WRITABLE;
     if (sizeof login->parameters - login->parameters_used < size) {
         server_login_broken(server, "more ParameterStatus messages than 16 kB");
         return;
@@ -109,6 +117,7 @@ static void on_backend_key(struct server *server, const unsigned char *message, 
     server->backend_pid = frame_u32(message + FRAME_HEADER_BYTES);
     server->secret_bytes = (uint16_t)key_bytes;
     memcpy(server->secret, message + FRAME_HEADER_BYTES + 4, key_bytes);
+    budget_seat(&server->slot, server->backend_pid);
 }
 
 static void on_error(struct server *server, const unsigned char *message, size_t size)
@@ -119,6 +128,8 @@ static void on_error(struct server *server, const unsigned char *message, size_t
     fields_error(message + FRAME_HEADER_BYTES, size - FRAME_HEADER_BYTES, &fields);
     if (!server->login->heard && strncmp(fields.sqlstate, "28", 2) == 0 && connect_again(server))
         return;
+    if (budget_is_refusal(fields.sqlstate))
+        budget_refused(&server->slot, fields.routine, clock_now_us());
     if (strlen(fields.sqlstate) != 5) { /* clients rely on a code: they are told in our words */
         fault_set(&fault, "XX000", "PostgreSQL refused the connection without a code: %s", fields.message);
         server_login_fail(server, &fault, NULL, 0);
@@ -132,11 +143,18 @@ static void on_ready(struct server *server, const unsigned char *message, size_t
 {
     struct server_login *login = server->login;
     struct login_parameters parameters;
+    struct fault fault;
 
     if (!login->authenticated || size != FRAME_HEADER_BYTES + 1 || message[FRAME_HEADER_BYTES] != 'I') {
         server_login_broken(server, "a ReadyForQuery that cannot be");
         return;
     }
+    if (!pool_takes_host(server, (enum host_said)login->said, &fault)) {
+        server_login_fail(server, &fault, NULL, 0);
+        return;
+    }
+    if (login->said != SAID_NOTHING)
+        host_note(server->host, (enum host_said)login->said);
     server->status = (char)message[FRAME_HEADER_BYTES];
     server->login = NULL;
     parameters = (struct login_parameters){login->parameters, login->parameters_used};

@@ -21,6 +21,7 @@ struct server_login {
     struct encryption encryption;
     bool heard;                 /* PostgreSQL answered the startup packet */
     bool authenticated;
+    uint8_t said;               /* enum host_said */
     size_t parameters_used;
     unsigned char parameters[PARAMETERS_MAX_BYTES];
 };

@@ -14,6 +14,8 @@
 #include "gateway/base/fault.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/net/stream.h"
+#include "router/budget.h"
+#include "router/pools_hold.h"
 #include "router/profile.h"
 #include "router/server.h"
 #include "router/waiter.h"
@@ -32,12 +34,15 @@ struct pool_shard {
     int connecting;              /* servers logging in for no waiter in particular */
     bool listed, serving, serve_again;
     _Atomic bool close_idle;     /* [a] somebody asked for that */
+    _Atomic bool evict;          /* [a] the longest idle server is to be closed for others */
+    _Atomic uint64_t idle_since_us; /* [a] of the longest idle server, as the last sweep saw it */
     struct letter want;          /* "look who is waiting" */
     _Atomic bool want_pending;   /* [a] */
     _Atomic int parked;          /* [a] length of states[PARKED] */
     _Atomic int active;          /* [a] */
     _Atomic int waiting;         /* [a] length of waiters */
-    _Atomic uint64_t transactions, queries, wait_us; /* [a] written by the owning thread only */
+    _Atomic uint64_t transactions, queries, wait_us,
+        late; /* [a] late: waits beyond throttle_target; written by the owning thread only */
     _Atomic uint64_t oldest_us;  /* [a] since when the first waiter waits; UINT64_MAX = none */
     struct routines *routines;   /* what this worker last heard from pool->catalog; a reference */
     struct routines *routines_before; /* what it knew until the catalogs changed; a reference */
@@ -83,8 +88,13 @@ struct pool {
     _Atomic uint64_t retry_at_us; /* [a] no new connection before this after a failure */
     _Atomic uint64_t spares_at_us; /* [a] no spare server before this: its database may be on its way out */
     _Atomic uint64_t own_login_at_us; /* [a] ... nor a login of our own before this: there is no password */
+    _Atomic bool paused; /* [a] by an operator: nobody gets a server, those that come free are closed */
+    _Atomic uint64_t renewed_us; /* [a] servers opened before this are closed when they come free */
     _Atomic bool no_password;    /* [a] only clients' logins bring servers: none is given up for another */
+    struct budget_claim claims[2]; /* [l] for servers of its own; for dedicated ones beyond its size */
+    _Atomic uint64_t owes_until_us; /* [a] until then, the next server that becomes free is another pool's */
     _Atomic uint64_t handoffs;   /* [a] */
+    _Atomic uint64_t reserves;   /* [a] servers opened from the reserve */
     struct pool_shard shards[];  /* one a worker */
 };
 
@@ -95,6 +105,8 @@ struct pool_thread {
     struct mailbox *mailbox;
     struct list shards;
     uint64_t now_us;             /* [w] read once a loop turn */
+    struct budget_slot in_hand;  /* [w] taken for the server that is opened next */
+    struct list lingering;       /* [w] connections that PostgreSQL has not let go of yet */
     char who[16];
 };
 
@@ -102,8 +114,12 @@ struct pool_thread {
 struct pools {
     pthread_mutex_t lock;
     struct table table; /* [l] */
+    struct table tallies; /* [l] numbers of pools that were forgotten: router/tally */
     struct pool_thread **threads;
     int thread_count;
     _Atomic uint64_t next_server_id;
+    struct hold *holds;     /* [l] what operators said of databases */
+    bool all_paused;        /* [l] */
+    _Atomic bool held;      /* [a] any of these was ever used */
     _Atomic uint64_t epoch; /* [a] changes with the defaults of new sessions (ALTER ROLE, ALTER DATABASE) */
 };

@@ -24,6 +24,7 @@ enum want {
 struct waiter {
     struct list link;
     enum want want;
+    bool notified;               /* of this wait, see query_wait_notify */
     bool uncounted;              /* WANT_FRESH outside the pool's limit: dumps and the like */
     uint64_t since_us;
     struct profile *profile;
@@ -33,9 +34,12 @@ struct waiter {
     bool marks;                  /* some server bears its traces */
     uint64_t epoch;              /* pools->epoch when it logged in */
     uint64_t only;               /* id of the one server that will do, 0: any */
-    const char *application_name;
+    const char *startup_name;    /* its application_name at startup: RESET returns to it */
+    bool named;                  /* only a server that was opened with startup_name will do */
     struct server *connecting;   /* the server being opened for a WANT_FRESH */
     void (*granted)(struct waiter *waiter, struct server *server);
+    /* It has waited for query_wait_notify; may be NULL. */
+    void (*queued)(struct waiter *waiter, uint64_t waited_us);
     /* No server can be had: fault says why; message is PostgreSQL's own ErrorResponse, or NULL. */
     void (*failed)(struct waiter *waiter, const struct fault *fault, const void *message, size_t bytes);
 };

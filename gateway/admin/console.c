@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: PostgreSQL
- * console - the admin console: reads commands, checks who may give them, starts their round. */
+ * console - the admin console: lets its users in and reads their messages. */
 #include "gateway/admin/console.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "gateway/admin/show.h"
+#include "gateway/admin/command.h"
+#include "gateway/admin/extended.h"
 #include "gateway/admin/tour.h"
 #include "gateway/base/fault.h"
 #include "gateway/client.h"
 #include "gateway/gateway.h"
 #include "gateway/login.h"
 #include "gateway/reply.h"
-#include "gateway/serve.h"
 #include "gateway/version.h"
-#include "gateway/wire/fields.h"
 #include "gateway/wire/frame.h"
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
@@ -31,120 +28,31 @@ static bool listed(const struct strings *users, const char *user)
     return false;
 }
 
-static void send_empty(struct client *client, char type)
-{
-    const unsigned char message[] = {(unsigned char)type, 0, 0, 0, 4};
-
-    stream_send(&client->stream, message, sizeof message);
-}
-
-/* Folds white space and drops the semicolon: "show  clients;" becomes "show clients". */
-static void tidy(const char *text, size_t length, char command[CONSOLE_COMMAND_BYTES])
-{
-    size_t used = 0;
-
-    for (size_t i = 0; i < length && used < CONSOLE_COMMAND_BYTES - 1; i++) {
-        bool space = isspace((unsigned char)text[i]) != 0;
-
-        if (text[i] == '-' && i + 1 < length && text[i + 1] == '-') {
-            while (i < length && text[i] != '\n')
-                i++;
-            continue;
-        }
-        if (space && (used == 0 || command[used - 1] == ' '))
-            continue;
-        command[used++] = space ? ' ' : text[i];
-    }
-    while (used > 0 && (command[used - 1] == ' ' || command[used - 1] == ';'))
-        used--;
-    command[used] = '\0';
-}
-
-static const struct verb *verb_find(const char *name)
-{
-    static const struct verb verbs[] = {{"RELOAD", serve_reload}, {"SHUTDOWN", serve_shutdown}};
-
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcasecmp(verbs[i].name, name) == 0)
-            return &verbs[i];
-    return NULL;
-}
-
-static void run(struct client *client, const char *command)
-{
-    struct console *console = client->console;
-    const struct show *show = strncasecmp(command, "SHOW ", 5) == 0 ? show_find(command + 5) : NULL;
-    const struct verb *verb = verb_find(command);
-    struct fault fault;
-
-    if (show != NULL) {
-        tour_show(client, show);
-    } else if (verb != NULL && console->admin) {
-        tour_verb(client, verb);
-    } else if (verb != NULL) {
-        fault_set(&fault, "42501", "the command \"%s\" is for admin_users", verb->name);
-        tour_fail(client, &fault);
-    } else {
-        fault_set(&fault, "42601", "invalid command \"%.80s\"", command);
-        fault_hint(&fault, "SHOW HELP lists the commands of this console.");
-        tour_fail(client, &fault);
-    }
-}
-
 static void on_query(struct client *client, const char *text, size_t length)
 {
+    struct console *console = client->console;
     char command[CONSOLE_COMMAND_BYTES];
 
-    client->console->extended = false;
-    tidy(text, strnlen(text, length), command);
+    console->extended = false;
+    console->portal = NULL;
+    held_drop(&console->statements, held_find(&console->statements, ""));
+    command_tidy(text, strnlen(text, length), command);
     if (*command == '\0') {
-        send_empty(client, 'I');
-        reply_ready(client, 'I');
+        extended_answer(client, 'I');
+        reply_ready(client, console->status);
         return;
     }
-    run(client, command);
+    command_run(client, command);
 }
 
-static void on_describe(struct client *client, const unsigned char *body)
+static void on_sync(struct client *client)
 {
-    static const unsigned char no_parameters[] = {'t', 0, 0, 0, 6, 0, 0};
-    const char *command = client->console->command;
-    const struct show *show = strncasecmp(command, "SHOW ", 5) == 0 ? show_find(command + 5) : NULL;
+    struct console *console = client->console;
 
-    if (*body == 'S')
-        stream_send(&client->stream, no_parameters, sizeof no_parameters);
-    if (show != NULL)
-        tour_describe(client, show);
-    else
-        send_empty(client, 'n');
-}
-
-static void on_extended(struct client *client, char type, const unsigned char *body, size_t size)
-{
-    struct parse_fields parse;
-
-    switch (type) {
-    case 'P':
-        if (fields_parse(body, size, &parse))
-            tidy(parse.query, parse.query_length, client->console->command);
-        send_empty(client, '1');
-        return;
-    case 'B':
-        send_empty(client, '2');
-        return;
-    case 'C':
-        send_empty(client, '3');
-        return;
-    case 'D':
-        on_describe(client, size > 0 ? body : (const unsigned char *)"P");
-        return;
-    default:
-        client->console->extended = true;
-        if (*client->console->command == '\0')
-            send_empty(client, 'I');
-        else
-            run(client, client->console->command);
-    }
+    console->skip_to_sync = false;
+    if (console->status == 'I')
+        helds_clear(&console->portals);
+    reply_ready(client, console->status);
 }
 
 static void on_message(struct client *client, char type, const unsigned char *body, size_t size)
@@ -152,14 +60,13 @@ static void on_message(struct client *client, char type, const unsigned char *bo
     if (type == 'X') {
         client_close(client, REASON_CLIENT_LEFT, NULL);
     } else if (type == 'S') {
-        client->console->skip_to_sync = false;
-        reply_ready(client, 'I');
+        on_sync(client);
     } else if (client->console->skip_to_sync || type == 'H') {
         return;
     } else if (type == 'Q') {
         on_query(client, (const char *)body, size);
     } else if (strchr("PBCDE", type) != NULL && type != '\0') {
-        on_extended(client, type, body, size);
+        extended_message(client, type, body, size);
     } else {
         client_close(client, REASON_MESSAGE_TYPE, "the console takes queries");
     }
@@ -246,9 +153,13 @@ void console_begin(struct client *client)
         return;
     }
     client->console->admin = admin;
+    client->console->status = 'I';
+    helds_init(&client->console->statements);
+    helds_init(&client->console->portals);
     client_make_key(client, 0, 4);
     login_abandon(client);
     client_enter(client, CLIENT_CONSOLE);
+    atomic_fetch_add(&client->worker->gateway->consoles, 1);
     client->stream.events = &console_events;
     atomic_fetch_add(&client->worker->gateway->counters.logins_done, 1);
     welcome(client);
@@ -257,6 +168,11 @@ void console_begin(struct client *client)
 
 void console_end(struct client *client)
 {
+    if (client->console == NULL)
+        return;
+    atomic_fetch_sub(&client->worker->gateway->consoles, 1);
+    helds_clear(&client->console->statements);
+    helds_clear(&client->console->portals);
     free(client->console);
     client->console = NULL;
 }

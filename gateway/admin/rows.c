@@ -55,7 +55,16 @@ void rows_text(struct rows *rows, const char *text)
 
 void rows_number(struct rows *rows, uint64_t number)
 {
-    rows_format(rows, "%llu", (unsigned long long)number);
+    unsigned char binary[12] = {0, 0, 0, 8};
+
+    if (rows->columns >= 32 || (rows->binary & 1u << rows->columns) == 0) {
+        rows_format(rows, "%llu", (unsigned long long)number);
+        return;
+    }
+    set_u32(binary + 4, (uint32_t)(number >> 32));
+    set_u32(binary + 8, (uint32_t)number);
+    put(rows, binary, sizeof binary);
+    rows->columns++;
 }
 
 void rows_format(struct rows *rows, const char *format, ...)

@@ -12,6 +12,7 @@ struct rows {
     size_t open;       /* offset of the row being built */
     uint16_t columns;  /* in it so far */
     size_t count;
+    uint32_t binary;   /* bit i: the number in column i is written in binary, as int8 */
     bool failed;       /* memory ran out: the answer is an error */
 };
 

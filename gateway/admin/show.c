@@ -10,15 +10,20 @@
 #include "conf/options.h"
 #include "conf/pins.h"
 #include "gateway/admin/rows.h"
+#include "gateway/admin/show_budget.h"
+#include "gateway/admin/show_direct.h"
 #include "gateway/admin/show_state.h"
+#include "gateway/admin/verbs.h"
 #include "gateway/base/clock.h"
 #include "gateway/client.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
+#include "gateway/leaks.h"
 #include "gateway/net/tls.h"
 #include "gateway/session/owed.h"
 #include "gateway/version.h"
 #include "gateway/worker.h"
+#include "router/tally.h"
 
 /* "TLSv1.3/TLS_AES_256_GCM_SHA384", and whether the peer showed a certificate that was checked; "" = plain.
  * */
@@ -148,6 +153,9 @@ static void add_pool(struct rows *rows, struct pool *pool, int shards, uint64_t 
     rows_number(rows, (uint64_t)atomic_load(&pool->pinned));
     rows_number(rows, (uint64_t)atomic_load(&pool->pinned_peak));
     rows_number(rows, (uint64_t)pool_options(pool)->max_pinned);
+    rows_number(rows, (uint64_t)pool_options(pool)->reserve_pool_size);
+    rows_number(rows, atomic_load(&pool->reserves));
+    rows_number(rows, (uint64_t)pool_options(pool)->priority);
     rows_end(rows);
 }
 
@@ -169,48 +177,40 @@ static void show_pools(struct worker *worker, struct rows *rows)
     each_pool(worker, rows, add_pool);
 }
 
-static void add_stats(struct rows *rows, struct pool *pool, int shards, uint64_t now_us)
+static void add_stats(const struct tally *tally, void *owner)
 {
-    uint64_t transactions = 0, queries = 0, wait_us = 0;
+    struct rows *rows = owner;
 
-    (void)now_us;
-    for (int i = 0; i < shards; i++) {
-        transactions += atomic_load(&pool->shards[i].transactions);
-        queries += atomic_load(&pool->shards[i].queries);
-        wait_us += atomic_load(&pool->shards[i].wait_us);
-    }
     rows_begin(rows);
-    rows_text(rows, pool->database);
-    rows_text(rows, pool->user);
-    rows_text(rows, pool->route);
-    rows_number(rows, transactions);
-    rows_number(rows, queries);
-    rows_number(rows, wait_us);
-    rows_number(rows, atomic_load(&pool->pinnings));
-    rows_number(rows, atomic_load(&pool->refusals));
+    rows_text(rows, tally->database);
+    rows_text(rows, tally->user);
+    rows_text(rows, tally->route);
+    rows_number(rows, tally->transactions);
+    rows_number(rows, tally->queries);
+    rows_number(rows, tally->wait_us);
+    rows_number(rows, tally->pinnings);
+    rows_number(rows, tally->refusals);
     rows_end(rows);
 }
 
 static void show_stats(struct worker *worker, struct rows *rows)
 {
-    each_pool(worker, rows, add_stats);
+    tally_each(&worker->gateway->pools, add_stats, rows);
 }
 
-static void add_pin_stats(struct rows *rows, struct pool *pool, int shards, uint64_t now_us)
+static void add_pin_stats(const struct tally *tally, void *owner)
 {
-    (void)shards;
-    (void)now_us;
-    for (enum pin_reason reason = PIN_NONE + 1; reason < PIN_REASONS; reason++) {
-        uint64_t count = atomic_load(&pool->pins[reason]);
+    struct rows *rows = owner;
 
-        if (count == 0)
+    for (enum pin_reason reason = PIN_NONE + 1; reason < PIN_REASONS; reason++) {
+        if (tally->pins[reason] == 0)
             continue;
         rows_begin(rows);
-        rows_text(rows, pool->database);
-        rows_text(rows, pool->user);
-        rows_text(rows, pool->route);
+        rows_text(rows, tally->database);
+        rows_text(rows, tally->user);
+        rows_text(rows, tally->route);
         rows_text(rows, pin_reason_name(reason));
-        rows_number(rows, count);
+        rows_number(rows, tally->pins[reason]);
         rows_text(rows, pin_reason_sentence(reason));
         rows_end(rows);
     }
@@ -218,7 +218,7 @@ static void add_pin_stats(struct rows *rows, struct pool *pool, int shards, uint
 
 static void show_pin_stats(struct worker *worker, struct rows *rows)
 {
-    each_pool(worker, rows, add_pin_stats);
+    tally_each(&worker->gateway->pools, add_pin_stats, rows);
 }
 
 static void show_routes(struct worker *worker, struct rows *rows)
@@ -300,14 +300,12 @@ static void show_help(struct worker *worker, struct rows *rows)
         rows_text(rows, show_at(i)->sentence);
         rows_end(rows);
     }
-    rows_begin(rows);
-    rows_text(rows, "RELOAD");
-    rows_text(rows, "read the configuration file again; all of it is taken, or nothing (admin_users)");
-    rows_end(rows);
-    rows_begin(rows);
-    rows_text(rows, "SHUTDOWN");
-    rows_text(rows, "end when running transactions and direct sessions are over (admin_users)");
-    rows_end(rows);
+    for (size_t i = 0; verb_at(i) != NULL; i++) {
+        rows_begin(rows);
+        rows_text(rows, verb_at(i)->name);
+        rows_text(rows, verb_at(i)->sentence);
+        rows_end(rows);
+    }
 }
 
 static const struct show shows[] = {

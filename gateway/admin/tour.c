@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL
- * tour - a console command on its round through the threads and home again. */
+ * tour - a SHOW on its round through the workers and home again. */
 #include "gateway/admin/tour.h"
 
 #include <stdint.h>
@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/admin/rows.h"
 #include "gateway/admin/show.h"
 #include "gateway/base/fault.h"
 #include "gateway/client.h"
@@ -16,15 +15,12 @@
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
 
-/* A SHOW on its way round the workers, or a verb on its way to main and back; comes home to `home`. */
+/* A SHOW on its way round the workers; comes home to `home`. */
 struct tour {
     struct letter letter;
     struct worker *home;
     uint64_t client_id;
-    const struct show *show; /* NULL: a verb */
-    const struct verb *verb;
-    bool done;               /* the verb worked; otherwise fault says why not */
-    struct fault fault;
+    const struct show *show;
     int next;
     struct rows rows;
 };
@@ -49,7 +45,7 @@ static size_t describe(const struct show *show, const char *names[CONSOLE_COLUMN
     return count;
 }
 
-void tour_describe(struct client *client, const struct show *show)
+void tour_describe(struct client *client, const struct show *show, uint32_t binary)
 {
     unsigned char message[2048];
     const char *names[CONSOLE_COLUMNS_MAX];
@@ -59,10 +55,9 @@ void tour_describe(struct client *client, const struct show *show)
     size_t count = describe(show, names, types, text, sizeof text);
 
     builder_init(&builder, message, sizeof message);
-    write_row_description(&builder, names, types, count);
+    write_row_description(&builder, names, types, binary, count);
     stream_send(&client->stream, builder.bytes, builder.used);
 }
-
 
 static void send_complete(struct client *client, const char *tag)
 {
@@ -74,17 +69,47 @@ static void send_complete(struct client *client, const char *tag)
     stream_send(&client->stream, builder.bytes, builder.used);
 }
 
+void tour_done(struct client *client, const char *tag)
+{
+    send_complete(client, tag);
+    if (!client->console->extended)
+        reply_ready(client, client->console->status);
+}
 
 void tour_fail(struct client *client, const struct fault *fault)
 {
+    struct console *console = client->console;
+
     reply_error(client, "ERROR", fault);
-    if (client->console->extended)
-        client->console->skip_to_sync = true;
+    if (console->status == 'T')
+        console->status = 'E';
+    if (console->extended)
+        console->skip_to_sync = true;
     else
-        reply_ready(client, 'I');
+        reply_ready(client, console->status);
 }
 
-static void send_rows(struct client *client, const struct show *show, const struct rows *rows)
+void tour_resume(struct client *client)
+{
+    static const unsigned char suspended[] = {'s', 0, 0, 0, 4};
+    struct console *console = client->console;
+    const void *from;
+    size_t bytes, count;
+    char tag[32];
+
+    from = held_rows(console->portal, console->row_limit, &bytes, &count);
+    if (bytes > 0)
+        stream_forward(&client->stream, from, bytes);
+    if (console->row_limit > 0 && count == console->row_limit) {
+        stream_send(&client->stream, suspended, sizeof suspended);
+        return;
+    }
+    snprintf(tag, sizeof tag, "SHOW %zu", count);
+    send_complete(client, count == 0 ? "SHOW" : tag);
+}
+
+/* A portal keeps its rows: they may be asked for in parts. */
+static void send_rows(struct client *client, const struct show *show, struct rows *rows)
 {
     struct console *console = client->console;
     struct fault fault;
@@ -95,13 +120,16 @@ static void send_rows(struct client *client, const struct show *show, const stru
         tour_fail(client, &fault);
         return;
     }
-    if (!console->extended)
-        tour_describe(client, show);
+    if (console->portal != NULL) {
+        console->portal->rows = *rows;
+        *rows = (struct rows){0};
+        tour_resume(client);
+        return;
+    }
+    tour_describe(client, show, 0);
     stream_forward(&client->stream, rows->bytes, rows->used);
     snprintf(tag, sizeof tag, "SHOW %zu", rows->count);
-    send_complete(client, rows->count == 0 ? "SHOW" : tag);
-    if (!console->extended)
-        reply_ready(client, 'I');
+    tour_done(client, rows->count == 0 ? "SHOW" : tag);
 }
 
 static void go_on(struct tour *tour);
@@ -120,17 +148,6 @@ static void tour_arrives(struct letter *letter, void *owner)
     go_on(tour);
 }
 
-static void send_outcome(struct client *client, struct tour *tour)
-{
-    if (!tour->done) {
-        tour_fail(client, &tour->fault);
-        return;
-    }
-    send_complete(client, tour->verb->name);
-    if (!client->console->extended)
-        reply_ready(client, 'I');
-}
-
 static void tour_ends(struct letter *letter, void *owner)
 {
     struct tour *tour = (struct tour *)letter;
@@ -142,10 +159,7 @@ static void tour_ends(struct letter *letter, void *owner)
         if (client->id != tour->client_id || client->console == NULL)
             continue;
         client->console->touring = false;
-        if (tour->show != NULL)
-            send_rows(client, tour->show, &tour->rows);
-        else
-            send_outcome(client, tour);
+        send_rows(client, tour->show, &tour->rows);
         stream_resume(&client->stream);
     }
     rows_free(&tour->rows);
@@ -177,9 +191,11 @@ static struct tour *tour_new(struct client *client)
 void tour_show(struct client *client, const struct show *show)
 {
     struct tour *tour = show->each_worker ? tour_new(client) : NULL;
-    struct rows rows = {0};
+    const struct held *portal = client->console->portal;
+    struct rows rows = {.binary = portal == NULL ? 0 : portal->binary};
 
     if (tour != NULL) {
+        tour->rows = rows;
         tour->show = show;
         go_on(tour);
         return;
@@ -187,30 +203,4 @@ void tour_show(struct client *client, const struct show *show)
     show->produce(client->worker, &rows);
     send_rows(client, show, &rows);
     rows_free(&rows);
-}
-
-static void verb_arrives(struct letter *letter, void *owner)
-{
-    struct tour *tour = (struct tour *)letter;
-    struct gateway *gateway = owner;
-
-    tour->done = tour->verb->run(gateway, &tour->fault);
-    tour->letter.deliver = tour_ends;
-    mailbox_send(&tour->home->mailbox, &tour->letter);
-}
-
-/* Carried out by main, which says how it went. */
-void tour_verb(struct client *client, const struct verb *verb)
-{
-    struct tour *tour = tour_new(client);
-    struct fault fault;
-
-    if (tour == NULL) {
-        fault_set(&fault, "53200", "out of memory");
-        tour_fail(client, &fault);
-        return;
-    }
-    tour->verb = verb;
-    tour->letter.deliver = verb_arrives;
-    mailbox_send(&client->worker->gateway->mailbox, &tour->letter);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL
- * lookup_link - one connection to PostgreSQL that asks one question about a user at a time, by libpq without
- * blocking. Source: PostgreSQL manual "Asynchronous Command Processing", "Retrieving Query Results
- * Row-by-Row". */
+ * lookup_link - a query_link that asks one question about a user at a time: what its rows may be. */
 #include "gateway/auth/lookup_link.h"
 
 #include <stdlib.h>
@@ -10,113 +8,55 @@
 #include "gateway/auth/lookup_place.h"
 #include "gateway/auth/secret.h"
 #include "gateway/auth/users.h"
-#include "gateway/base/check.h"
-#include "gateway/base/log.h"
 
-static void on_io(struct ev_loop *loop, ev_io *io, int events);
+static bool result_take(struct query_link *query, PGresult *result);
 
-/* libpq may have another socket than before, even under the same number. */
-static void watch(struct lookup_link *link, int events)
+static void pass_on(struct query_link *query, enum link_news news)
 {
-    ev_io_stop(link->loop, &link->io);
-    ev_io_set(&link->io, PQsocket(link->connection), events);
-    ev_io_start(link->loop, &link->io);
-}
+    struct lookup_link *link = list_entry(query, struct lookup_link, query);
 
-/* libpq's first line. */
-static void reason_set(struct fault *fault, const char *sqlstate, const char *sentence)
-{
-    fault_set(fault, sqlstate, "%.*s", (int)strcspn(sentence, "\n"), sentence);
-}
-
-static void tell_lost(struct lookup_link *link)
-{
-    reason_set(&link->fault, "08006", PQerrorMessage(link->connection));
-    link->news(link, LINK_LOST);
-}
-
-static void notice(void *unused, const char *text)
-{
-    (void)unused;
-    log_debug("lookup", "PostgreSQL says: %s", text);
+    if (news == LINK_READY)
+        budget_seat(&link->slot, (uint32_t)PQbackendPID(query->connection));
+    link->news(link, news);
 }
 
 struct lookup_link *lookup_link_open(struct ev_loop *loop, const struct lookup_place *place, void *owner,
                                      void (*news)(struct lookup_link *, enum link_news), struct fault *fault)
 {
     struct lookup_link *link = calloc(1, sizeof *link);
-    PGconn *connection = link == NULL ? NULL : PQconnectStartParams(place->names, place->values, 0);
 
-    if (connection == NULL || PQstatus(connection) == CONNECTION_BAD) {
-        reason_set(fault, "08001", connection == NULL ? "out of memory" : PQerrorMessage(connection));
-        PQfinish(connection);
+    if (link == NULL) {
+        fault_set(fault, "53200", "out of memory");
+        return NULL;
+    }
+    list_init(&link->link);
+    link->owner = owner;
+    link->news = news;
+    link->query.news = pass_on;
+    link->query.take = result_take;
+    if (!query_link_open(&link->query, loop, place->names, place->values, fault)) {
         free(link);
         return NULL;
     }
-    PQsetNoticeProcessor(connection, notice, NULL);
-    list_init(&link->link);
-    link->loop = loop;
-    link->owner = owner;
-    link->news = news;
-    link->connection = connection;
-    ev_init(&link->io, on_io);
-    link->io.data = link;
-    watch(link, EV_WRITE);
+    budget_take_anyway(place->budget, SHARE_ADMIN, &link->slot);
     return link;
 }
 
 void lookup_link_close(struct lookup_link *link)
 {
-    ev_io_stop(link->loop, &link->io);
-    PQfinish(link->connection);
+    query_link_close(&link->query);
+    budget_give(&link->slot);
     lookup_text_free(&link->found);
     free(link);
 }
 
-/* Sends what is not sent yet and waits for more. */
-static bool flush(struct lookup_link *link)
-{
-    int left = PQflush(link->connection);
-
-    if (left < 0)
-        return false;
-    watch(link, left > 0 ? EV_READ | EV_WRITE : EV_READ);
-    return true;
-}
-
-static void connect_further(struct lookup_link *link)
-{
-    PostgresPollingStatusType status = PQconnectPoll(link->connection);
-
-    if (status == PGRES_POLLING_READING) {
-        watch(link, EV_READ);
-    } else if (status == PGRES_POLLING_WRITING) {
-        watch(link, EV_WRITE);
-    } else if (status == PGRES_POLLING_OK && PQsetnonblocking(link->connection, 1) == 0) {
-        watch(link, EV_READ);
-        link->state = LINK_IDLE;
-        link->news(link, LINK_READY);
-    } else {
-        tell_lost(link);
-    }
-}
-
 bool lookup_link_ask(struct lookup_link *link, const char *query, const struct lookup_key *key, void *asker)
 {
-    const char *values[] = { key->user };
-
-    CHECK(link->state == LINK_IDLE);
     lookup_text_free(&link->found);
-    memset(&link->fault, 0, sizeof link->fault);
     link->key = *key;
     link->asker = asker;
     link->rows = 0;
-    link->state = LINK_ASKING;
-    if (PQsendQueryParams(link->connection, query, 1, NULL, values, NULL, NULL, 0) == 1 &&
-        PQsetSingleRowMode(link->connection) == 1 && flush(link))
-        return true;
-    reason_set(&link->fault, "08006", PQerrorMessage(link->connection));
-    return false;
+    return query_link_ask(&link->query, query, key->user);
 }
 
 static bool secret_take(struct lookup_link *link, PGresult *result)
@@ -127,15 +67,17 @@ static bool secret_take(struct lookup_link *link, PGresult *result)
     bool taken = true;
 
     if (link->rows > 1)
-        return fault_set(&link->fault, "21000", "auth_query gave more rows than the one that was expected");
+        return fault_set(&link->query.fault, "21000",
+                         "auth_query gave more rows than the one that was expected");
     if (PQgetisnull(result, 0, 0))
         return true; /* what a function without SETOF gives for nobody */
     if (strcmp(PQgetvalue(result, 0, 0), link->key.user) != 0)
-        return fault_set(&link->fault, "42804", "auth_query gave a row of another user than was asked for");
+        return fault_set(&link->query.fault, "42804",
+                         "auth_query gave a row of another user than was asked for");
     if (bytes > SECRET_MAX_BYTES + 1)
-        taken = fault_set(&link->fault, "54000", "auth_query gave a secret above %d bytes", SECRET_MAX_BYTES);
+        taken = fault_set(&link->query.fault, "54000", "auth_query gave a secret above %d bytes", SECRET_MAX_BYTES);
     else if (bytes > 1 && !lookup_text_copy(&text, &link->found))
-        taken = fault_set(&link->fault, "53200", "out of memory");
+        taken = fault_set(&link->query.fault, "53200", "out of memory");
     explicit_bzero(secret, bytes);
     return taken;
 }
@@ -146,10 +88,10 @@ static bool role_take(struct lookup_link *link, const PGresult *result)
     char *longer;
 
     if (link->rows > LOOKUP_ROLES_MAX || bytes > USERS_NAME_MAX_BYTES + 1)
-        return fault_set(&link->fault, "54000", "the user has more than %d roles", LOOKUP_ROLES_MAX);
+        return fault_set(&link->query.fault, "54000", "the user has more than %d roles", LOOKUP_ROLES_MAX);
     longer = realloc(link->found.text, link->found.bytes + bytes);
     if (longer == NULL)
-        return fault_set(&link->fault, "53200", "out of memory");
+        return fault_set(&link->query.fault, "53200", "out of memory");
     memcpy(longer + link->found.bytes, PQgetvalue(result, 0, 0), bytes);
     link->found.text = longer;
     link->found.bytes += bytes;
@@ -159,76 +101,32 @@ static bool role_take(struct lookup_link *link, const PGresult *result)
 /* A name that is no text in the database's encoding is the name of no user. */
 static bool error_take(struct lookup_link *link, const PGresult *result)
 {
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    bool five = sqlstate != NULL && strlen(sqlstate) == 5;
+    struct fault fault;
 
-    if (five && (strcmp(sqlstate, "22021") == 0 || strcmp(sqlstate, "22P05") == 0))
+    query_link_error(&fault, result);
+    if (strcmp(fault.sqlstate, "22021") == 0 || strcmp(fault.sqlstate, "22P05") == 0)
         lookup_text_free(&link->found);
     else
-        reason_set(&link->fault, five ? sqlstate : "08P01", PQresultErrorMessage(result));
+        link->query.fault = fault;
     return true;
 }
 
-/* False with a fault when there is no sense in reading on. */
-static bool result_take(struct lookup_link *link, PGresult *result)
+static bool result_take(struct query_link *query, PGresult *result)
 {
+    struct lookup_link *link = list_entry(query, struct lookup_link, query);
     int columns = link->key.kind == LOOKUP_SECRET ? 2 : 1;
     ExecStatusType status = PQresultStatus(result);
 
     if (status == PGRES_FATAL_ERROR)
         return error_take(link, result);
     if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK)
-        return fault_set(&link->fault, "42804", "auth_query gave no rows but \"%s\"; a SELECT was expected",
+        return fault_set(&query->fault, "42804", "auth_query gave no rows but \"%s\"; a SELECT was expected",
                          PQresStatus(status));
     if (PQnfields(result) != columns)
-        return fault_set(&link->fault, "42804", "auth_query gave %d columns; name and secret were expected",
+        return fault_set(&query->fault, "42804", "auth_query gave %d columns; name and secret were expected",
                          PQnfields(result));
     if (status == PGRES_TUPLES_OK) /* the end of the rows */
         return true;
     link->rows++;
     return columns == 2 ? secret_take(link, result) : role_take(link, result);
-}
-
-static void finish(struct lookup_link *link)
-{
-    if (PQstatus(link->connection) != CONNECTION_OK) {
-        tell_lost(link);
-        return;
-    }
-    link->state = LINK_IDLE;
-    link->news(link, *link->fault.message == '\0' ? LINK_ANSWERED : LINK_FAILED);
-}
-
-static void results_take(struct lookup_link *link)
-{
-    while (PQisBusy(link->connection) == 0) {
-        PGresult *result = PQgetResult(link->connection);
-        bool taken;
-
-        if (result == NULL) {
-            finish(link);
-            return;
-        }
-        taken = result_take(link, result);
-        PQclear(result);
-        if (!taken) {
-            link->news(link, LINK_SPOILED);
-            return;
-        }
-    }
-}
-
-static void on_io(struct ev_loop *loop, ev_io *io, int events)
-{
-    struct lookup_link *link = io->data;
-
-    (void)loop;
-    if (link->state == LINK_CONNECTING)
-        connect_further(link);
-    else if (((events & EV_READ) != 0 && PQconsumeInput(link->connection) == 0) || !flush(link))
-        tell_lost(link);
-    else if (link->state == LINK_ASKING)
-        results_take(link);
-    else
-        PQisBusy(link->connection); /* reads notices and settings that came unasked */
 }

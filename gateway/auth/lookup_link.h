@@ -1,45 +1,27 @@
 /* SPDX-License-Identifier: PostgreSQL
- * lookup_link - one connection to PostgreSQL that asks one question about a user at a time, by libpq without
- * blocking. Main thread. It decides nothing about when to connect, to ask again or to give up. */
+ * lookup_link - a query_link that asks one question about a user at a time. Main thread. It decides nothing
+ * about when to connect, to ask again or to give up. */
 #pragma once
 
-#include <ev.h>
-#include <libpq-fe.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "gateway/auth/lookup_cache.h"
-#include "gateway/base/fault.h"
 #include "gateway/base/list.h"
+#include "gateway/control/query_link.h"
+#include "router/budget.h"
 
 struct lookup_place;
 
 enum { LOOKUP_ROLES_MAX = 1000 };
 
-enum link_state { LINK_CONNECTING, LINK_IDLE, LINK_ASKING };
-
-/* All but the first two tell why in `fault`. After LOST and SPOILED the owner closes the link; it may not
- * within other news. */
-enum link_news {
-    LINK_READY,    /* connected */
-    LINK_ANSWERED, /* `found` has the answer */
-    LINK_FAILED,   /* the query failed; the connection is as good as before */
-    LINK_SPOILED,  /* the answer is not one, and the rest of it is not worth reading */
-    LINK_LOST      /* the connection could not be made, or is gone */
-};
-
 struct lookup_link {
-    struct list link;      /* the owner's */
-    enum link_state state;
-    uint64_t since_us;     /* when it entered the state, by the owner's clock */
+    struct query_link query;
+    struct list link;         /* the owner's */
+    struct budget_slot slot;  /* its place among PostgreSQL's connections */
     void *owner, *asker;
     void (*news)(struct lookup_link *link, enum link_news news); /* the last thing that is done */
     struct lookup_text found; /* the owner may take it; else it goes with the next question */
-    struct fault fault;
-    struct ev_loop *loop;
-    ev_io io;
-    PGconn *connection;
-    struct lookup_key key; /* what is asked; the user's name is the asker's */
+    struct lookup_key key;    /* what is asked; the user's name is the asker's */
     int rows;
 };
 

@@ -76,7 +76,7 @@ static const char *password_of(const struct access *access, const struct auth_op
 }
 
 static void login_add(struct lookup_place *place, const struct generation *generation,
-                      const struct host *host)
+                      const struct host *host, const char *application_name)
 {
     const struct auth_options *auth = &generation->snapshot->auth;
     const char *password = password_of(&generation->access, auth, host);
@@ -87,7 +87,7 @@ static void login_add(struct lookup_place *place, const struct generation *gener
         add(place, "password", password);
     add(place, "passfile", NO_FILE);
     add(place, "options", SESSION_OPTIONS);
-    add(place, "application_name", "pgsluice auth");
+    add(place, "application_name", application_name);
     add(place, "client_encoding", "UTF8");
     add(place, "gssencmode", "disable");
     add(place, "target_session_attrs", "any");
@@ -120,19 +120,29 @@ static void tls_add(struct lookup_place *place, const struct tls_options *tls, e
         add(place, "sslnegotiation", "direct");
 }
 
-bool lookup_place_find(struct lookup_place *place, const struct generation *generation,
-                       struct upstream *upstream, unsigned attempt, struct fault *fault)
+bool lookup_place_at(struct lookup_place *place, const struct generation *generation,
+                     const struct upstream *upstream, const struct upstream_place *where,
+                     const char *application_name, struct fault *fault)
 {
     const struct snapshot *snapshot = generation->snapshot;
     const struct upstream_options *options = snapshot_upstream(snapshot, upstream->name);
-    struct upstream_place where;
 
     CHECK(options != NULL && snapshot->auth.user != NULL);
     memset(place, 0, sizeof *place);
-    if (!upstream_place(upstream, attempt, &where, fault) ||
-        !address_add(place, where.host, &where.address, fault))
+    if (!address_add(place, where->host, &where->address, fault))
         return false;
-    login_add(place, generation, where.host);
+    place->budget = where->host->budget;
+    login_add(place, generation, where->host, application_name);
     tls_add(place, &snapshot->tls, options->server_tls_sslmode);
     return true;
+}
+
+bool lookup_place_find(struct lookup_place *place, const struct generation *generation,
+                       struct upstream *upstream, unsigned attempt, struct fault *fault)
+{
+    struct upstream_place where;
+
+    memset(place, 0, sizeof *place);
+    return upstream_place(upstream, NULL, attempt, &where, fault) &&
+           lookup_place_at(place, generation, upstream, &where, "pgsluice auth", fault);
 }

@@ -100,7 +100,7 @@ static void asker_repeat(struct lookup_target *target, struct lookup_link *link)
     struct lookup_flight *flight = link->asker;
 
     if (flight->repeated) {
-        say(target, &link->fault);
+        say(target, &link->query.fault);
         flight_fail(target, flight);
         return;
     }
@@ -116,9 +116,9 @@ static struct lookup_link *link_idle(struct lookup_target *target, int *connecti
     list_each(at, following, &target->links) {
         struct lookup_link *link = list_entry(at, struct lookup_link, link);
 
-        if (link->state == LINK_IDLE)
+        if (link->query.state == LINK_IDLE)
             return link;
-        *connecting += link->state == LINK_CONNECTING;
+        *connecting += link->query.state == LINK_CONNECTING;
     }
     return NULL;
 }
@@ -132,7 +132,7 @@ static void link_give(struct lookup_target *target, struct lookup_link *link)
     list_remove(&flight->link);
     list_append(&target->asking, &flight->link);
     flight->asked = true;
-    link->since_us = clock_now_us();
+    link->query.since_us = clock_now_us();
     if (lookup_link_ask(link, query, &flight->key, flight))
         return;
     asker_repeat(target, link);
@@ -154,7 +154,7 @@ static void link_open(struct lookup_target *target)
         connect_failed(target, &fault);
         return;
     }
-    link->since_us = clock_now_us();
+    link->query.since_us = clock_now_us();
     list_append(&target->links, &link->link);
     target->link_count++;
 }
@@ -196,12 +196,12 @@ static void on_answered(struct lookup_target *target, struct lookup_link *link, 
     struct lookup_flight *flight = link->asker;
 
     link->asker = NULL;
-    link->since_us = clock_now_us();
+    link->query.since_us = clock_now_us();
     if (answered) {
         atomic_fetch_add(&target->lookups->counters->lookups_done, 1);
         flight_answer(target, flight, &link->found);
     } else {
-        say(target, &link->fault);
+        say(target, &link->query.fault);
         flight_fail(target, flight);
     }
     lookup_text_free(&link->found);
@@ -213,7 +213,7 @@ static void on_news(struct lookup_link *link, enum link_news news)
 
     switch (news) {
     case LINK_READY:
-        link->since_us = clock_now_us();
+        link->query.since_us = clock_now_us();
         target->failures = 0;
         break;
     case LINK_ANSWERED:
@@ -225,9 +225,9 @@ static void on_news(struct lookup_link *link, enum link_news news)
         link_close(target, link);
         break;
     case LINK_LOST:
-        if (link->state == LINK_CONNECTING)
-            connect_failed(target, &link->fault);
-        else if (link->state == LINK_ASKING)
+        if (link->query.state == LINK_CONNECTING)
+            connect_failed(target, &link->query.fault);
+        else if (link->query.state == LINK_ASKING)
             asker_repeat(target, link);
         link_close(target, link);
         break;
@@ -244,19 +244,19 @@ void lookup_target_ask(struct lookup_target *target, struct lookup_request *requ
 /* How long a connection may stay in its state. */
 static uint64_t patience_us(const struct lookup_target *target, const struct lookup_link *link)
 {
-    if (link->state == LINK_CONNECTING)
+    if (link->query.state == LINK_CONNECTING)
         return target->generation->snapshot->defaults.server_connect_timeout_us;
-    if (link->state == LINK_ASKING)
+    if (link->query.state == LINK_ASKING)
         return ANSWER_US;
     return lookup_target_is_retired(target) ? 0 : IDLE_US;
 }
 
 static void link_expire(struct lookup_target *target, struct lookup_link *link)
 {
-    fault_set(&link->fault, "08006", "PostgreSQL did not answer in time");
-    if (link->state == LINK_CONNECTING)
-        connect_failed(target, &link->fault);
-    else if (link->state == LINK_ASKING)
+    fault_set(&link->query.fault, "08006", "PostgreSQL did not answer in time");
+    if (link->query.state == LINK_CONNECTING)
+        connect_failed(target, &link->query.fault);
+    else if (link->query.state == LINK_ASKING)
         on_answered(target, link, false);
     link_close(target, link);
 }
@@ -267,7 +267,7 @@ bool lookup_target_sweep(struct lookup_target *target, uint64_t now_us)
     list_each(at, following, &target->links) {
         struct lookup_link *link = list_entry(at, struct lookup_link, link);
 
-        if (now_us >= link->since_us + patience_us(target, link))
+        if (now_us >= link->query.since_us + patience_us(target, link))
             link_expire(target, link);
     }
     pump(target);

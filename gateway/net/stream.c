@@ -18,6 +18,7 @@ enum { ROOM_MIN = 16384 };
 
 static void kept_free(struct stream *stream)
 {
+    stream->engine->kept_bytes -= stream->kept_room;
     free(stream->kept);
     stream->kept = NULL;
     stream->kept_used = stream->kept_room = 0;
@@ -36,6 +37,7 @@ static bool kept_reserve(struct stream *stream, size_t more)
     wider = realloc(stream->kept, room);
     if (wider == NULL)
         return false;
+    stream->engine->kept_bytes += room - stream->kept_room;
     stream->kept = wider;
     stream->kept_room = room;
     return true;
@@ -89,6 +91,17 @@ bool stream_keep(struct stream *stream, const void *bytes, size_t length)
     if (!kept_reserve(stream, length))
         return false;
     memcpy(stream->kept + stream->kept_used, bytes, length);
+    stream->kept_used += length;
+    return true;
+}
+
+bool stream_put_back(struct stream *stream, const void *bytes, size_t length)
+{
+    CHECK(stream->engine->current != stream);
+    if (!kept_reserve(stream, length))
+        return false;
+    memmove(stream->kept + length, stream->kept, stream->kept_used);
+    memcpy(stream->kept, bytes, length);
     stream->kept_used += length;
     return true;
 }
@@ -196,8 +209,10 @@ void stream_open(struct stream *stream, struct stream_engine *engine, int fd,
 void stream_attach(struct stream *stream, struct stream_engine *engine)
 {
     stream->engine = engine;
-    if (stream->tls != NULL)
+    if (stream->tls != NULL) {
         tls_set_stock(stream->tls, &engine->stock);
+        engine->tls_count++;
+    }
     if (stream->paused)
         return;
     ev_io_start(engine->loop, &stream->reader);
@@ -215,6 +230,8 @@ void stream_detach(struct stream *stream)
     list_remove(&stream->resume);
     if (stream->engine->current == stream)
         stream->engine->current = NULL;
+    if (stream->tls != NULL)
+        stream->engine->tls_count--;
     stream->engine = NULL;
 }
 

@@ -42,6 +42,7 @@ struct stream_engine {
     struct list dirty, ready, closed;
     ev_prepare turn_end;
     uint64_t received_bytes, sent_bytes;
+    size_t kept_bytes, tls_count; /* of all its streams */
 };
 
 struct stream {
@@ -98,6 +99,10 @@ bool stream_congested(struct stream *stream);
 void stream_pause(struct stream *stream);
 /* Reads again, and shows kept bytes again at the end of this turn. */
 void stream_resume(struct stream *stream);
+
+/* Bytes that were used are to be shown again, in front of what is kept; not from its own handler. False: out
+ * of memory. */
+bool stream_put_back(struct stream *stream, const void *bytes, size_t length);
 
 /* Sends what is queued now instead of at the end of the turn. */
 void stream_flush(struct stream *stream);

@@ -29,6 +29,7 @@ void stream_secure(struct stream *stream, struct tls *tls, const void *early, si
 {
     CHECK(stream->tls == NULL && stream->backlog == 0);
     stream->tls = tls;
+    stream->engine->tls_count++;
     tls_set_stock(tls, &stream->engine->stock);
     if (!prepare(stream->engine) || !tls_keep_early(tls, early, bytes))
         stream_break(stream);
@@ -261,6 +262,7 @@ void stream_secure_close(struct stream *stream)
         stream->backlog += *sealed - before;
         (void)send_sealed(stream); /* a peer that is gone needs no goodbye */
     }
+    stream->engine->tls_count--;
     tls_free(stream->tls);
     stream->tls = NULL;
     stream->backlog = 0;

@@ -14,6 +14,7 @@
 #include "gateway/wire/frame.h"
 #include "gateway/worker.h"
 #include "router/connect.h"
+#include "router/pool_budget.h"
 
 enum {
     MESSAGE_MAX_BYTES = 65536,
@@ -259,6 +260,7 @@ void hub_connect(struct hub *hub)
     }
     hub->state = HUB_CONNECTING;
     hub_retain(hub);
+    pool_budget_take_anyway(shard, SHARE_ADMIN);
     (void)connect_start(shard, profile, application_name, false, &login_events, hub);
     hub_release(hub);
 }

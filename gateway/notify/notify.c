@@ -25,7 +25,7 @@ static enum step answer(struct client *client, const char *tag)
     write_ready(&builder, 'I');
     stream_send(&client->stream, builder.bytes, builder.used);
     client->relay.examined = false;
-    client->unnamed.known = false;
+    unnamed_forget(&client->unnamed);
     client->queries++;
     if (client->listening != NULL)
         listening_idle(client->listening);

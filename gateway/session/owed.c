@@ -29,6 +29,7 @@ void session_free(struct server_session *session)
     for (size_t i = 0; i < session->materials.count; i++)
         session->materials.names[i]->material = MATERIAL_NONE;
     name_list_free(&session->materials);
+    free(session->replaced);
     free(session->excuse);
     free(session);
 }
@@ -110,4 +111,51 @@ void owed_remove(struct owed_ring *ring, uint32_t index)
     for (uint32_t i = index; i + 1 < ring->count; i++)
         *owed_at(ring, i) = *owed_at(ring, i + 1);
     ring->count--;
+}
+
+/* In front of the body. */
+struct replaced {
+    uint64_t number, unnamed_of;
+    size_t bytes;
+    bool known, unread;
+};
+
+uint32_t unnamed_keep(struct server_session *session, const struct unnamed *unnamed)
+{
+    struct replaced head = {.number = unnamed->number,
+                            .unnamed_of = session->unnamed_of,
+                            .bytes = unnamed->known ? unnamed->bytes : 0,
+                            .known = unnamed->known,
+                            .unread = unnamed->unread};
+    size_t at;
+
+    if (session->owed.count == 0)
+        session->replaced_used = 0;
+    at = session->replaced_used;
+    if (session->replaced == NULL)
+        session->replaced = malloc(REPLACED_MAX_BYTES);
+    if (session->replaced == NULL || head.bytes > REPLACED_MAX_BYTES ||
+        at + sizeof head + head.bytes > REPLACED_MAX_BYTES)
+        return 0;
+    memcpy(session->replaced + at, &head, sizeof head);
+    if (head.bytes > 0)
+        memcpy(session->replaced + at + sizeof head, unnamed->body, head.bytes);
+    session->replaced_used = at + sizeof head + head.bytes;
+    return (uint32_t)at + 1;
+}
+
+void unnamed_return(struct server_session *session, struct unnamed *unnamed, uint32_t before)
+{
+    static const struct statement_facts nothing;
+    const unsigned char *kept = session->replaced + before - 1;
+    struct replaced head;
+
+    memcpy(&head, kept, sizeof head);
+    unnamed_forget(unnamed);
+    if (head.known && !unnamed_set(unnamed, kept + sizeof head, head.bytes, &nothing))
+        return;
+    unnamed->unread = head.unread;
+    unnamed->number = head.number;
+    unnamed->version = UINT64_MAX; /* its text is looked at again */
+    session->unnamed_of = head.unnamed_of;
 }

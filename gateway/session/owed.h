@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/session/last_statement.h"
 #include "gateway/session/name_list.h"
 #include "gateway/session/prepared_set.h"
 
@@ -36,6 +37,8 @@ struct owed {
     uint8_t material;
     struct statement *statement;  /* PARSE, CLOSE: what `prepares` or `evicts` is about; DESCRIBE: what it
                                      asks about; retained */
+    uint64_t number;              /* PARSE, CLOSE without a name: of the client's change, see struct unnamed */
+    uint32_t before;              /* PARSE, CLOSE without a name: what it replaces, see unnamed_keep; 0: not kept */
     struct prepared_name *name;   /* PARSE: the client's name that it added, or one that we place; CLOSE: that
                                      is removed or taken back; DESCRIBE: that it asks about; retained */
 };
@@ -50,12 +53,25 @@ struct owed_ring {
     uint32_t head, count, room;
 };
 
+/* What its client said since it was linked, as long as that may be said to another server: relay_again.c. */
+enum { AGAIN_BYTES = 1200 /* fits one segment of TCP anywhere */ };
+
+struct again {
+    bool possible;
+    uint64_t turn_us, written_before, told_bytes, held_us;
+    size_t used;
+    unsigned char bytes[AGAIN_BYTES];
+};
+
 /* What the session layer knows about one server. */
 struct server_session {
     struct owed_ring owed;
     struct prepared_set prepared;
     struct name_list materials;   /* statements that may be there under the client's own names */
     uint64_t unnamed_of;          /* id of the client whose unnamed statement the server has, 0 = none */
+    uint64_t unnamed_batch;       /* ... since which batch: an earlier one may still be skipped */
+    unsigned char *replaced;      /* unnamed statements that later ones of one batch replace; owned */
+    size_t replaced_used;
     unsigned char *excuse;        /* an ErrorResponse to be sent instead of PostgreSQL's: relay_error.c */
     size_t excuse_bytes;
     size_t unread;                /* bytes of the server that wait for the rest of their message */
@@ -67,7 +83,12 @@ struct server_session {
     void (*cancel_told)(void *owner);
     void *cancel_owner;
     uint8_t listens;              /* the ReadyForQuery at hand is gateway/notify's: as in struct owed */
+    bool names_unseen;            /* a function may have removed what was prepared: it is not given back */
     bool said_fatal;              /* PostgreSQL sent FATAL or PANIC: the end of the connection is no news */
+    struct again again;
+    const char *late;             /* the time limit for which the query was cancelled; NULL: it was not */
+    uint64_t late_us;             /* ... and its value */
+    struct last_statement last;
     uint64_t cleaning_since_us;   /* a client left in a transaction: ROLLBACK is on its way */
 };
 
@@ -90,3 +111,10 @@ bool owed_evicts(struct owed_ring *ring, const struct statement *statement);
 void owed_pop(struct owed_ring *ring);
 /* Drops one in the middle: a Sync that the server ignored inside COPY. */
 void owed_remove(struct owed_ring *ring, uint32_t index);
+
+/* Keeps what the client's next Parse replaces in the middle of a batch, for the case that PostgreSQL skips
+ * that Parse: for owed.before. 0: no room or no memory for it. */
+enum { REPLACED_MAX_BYTES = 1 << 16 };
+uint32_t unnamed_keep(struct server_session *session, const struct unnamed *unnamed);
+/* Makes it the client's and the server's again. */
+void unnamed_return(struct server_session *session, struct unnamed *unnamed, uint32_t before);

@@ -263,6 +263,7 @@ bool unnamed_set(struct unnamed *unnamed, const void *body, size_t bytes, const 
     }
     memcpy(unnamed->body, body, bytes);
     unnamed->bytes = bytes;
+    unnamed->number++;
     unnamed->known = true;
     unnamed->unread = false;
     return true;
@@ -270,6 +271,7 @@ bool unnamed_set(struct unnamed *unnamed, const void *body, size_t bytes, const 
 
 void unnamed_forget(struct unnamed *unnamed)
 {
+    unnamed->number++;
     unnamed->known = unnamed->unread = false;
 }
 

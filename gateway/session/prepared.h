@@ -110,6 +110,7 @@ struct unnamed {
     char *body;
     struct statement_facts *facts; /* as in struct prepared_name */
     uint64_t version;              /* of the catalogs that they were made with */
+    uint64_t number;               /* of changes: tells whether another one was sent since */
 };
 
 /* False: out of memory. */

@@ -38,6 +38,7 @@ struct statement_facts {
     bool draws;              /* nextval or setval: what currval and lastval tell later */
     bool discards;           /* DISCARD, or DEALLOCATE ALL */
     bool executes;           /* EXECUTE, PREPARE, DEALLOCATE or EXPLAIN EXECUTE of a name in SQL */
+    bool asks_settings;      /* pg_settings */
     bool asks_prepared;      /* pg_prepared_statements */
     bool asks_listening;     /* pg_listening_channels */
     struct setting_names settings;

@@ -72,6 +72,13 @@ static void pid_see(struct scan *scan)
     scan->pid_seen = true;
 }
 
+/* UPDATE pg_settings. */
+static void setting_any(struct scan *scan)
+{
+    scan_suspect(scan, PIN_SETTING);
+    scan->facts->settings_all = true;
+}
+
 /* A name that counts wherever it stands, quoted or not. */
 static void name_see(struct scan *scan, enum keyword keyword)
 {
@@ -91,9 +98,10 @@ static void name_see(struct scan *scan, enum keyword keyword)
         facts->asks_prepared = true;
     else if (keyword == KEYWORD_BACKEND_PID)
         pid_see(scan);
-    else if (keyword == KEYWORD_PG_SETTINGS && scan->updating) {
-        scan_suspect(scan, PIN_SETTING);
-        facts->settings_all = true;
+    else if (keyword == KEYWORD_PG_SETTINGS) {
+        facts->asks_settings = true;
+        if (scan->updating)
+            setting_any(scan);
     } else if (keyword_pin(keyword) != PIN_NONE) {
         scan_suspect(scan, keyword_pin(keyword));
     }

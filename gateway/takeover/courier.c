@@ -35,6 +35,7 @@ void courier_deliver(struct worker *worker, const struct cancel_target *target,
     }
     atomic_fetch_add(&gateway->counters.cancels_delivered, 1);
     aimed.backend = &target->backend;
+    aimed.limit_us = worker->generation->snapshot->cancel_wait_timeout_us;
     cancel_deliver(&worker->engine, &worker->cancels, &aimed, requester_done, requester);
 }
 
@@ -91,7 +92,7 @@ static void at_worker(struct letter *letter, void *owner)
 {
     struct request_letter *sent = (struct request_letter *)letter;
     struct worker *worker = owner;
-    const struct cancel_request request = {NULL, sent->pid, sent->secret, sent->bytes};
+    const struct cancel_request request = {.pid = sent->pid, .secret = sent->secret, .bytes = sent->bytes};
     struct cancel_target target;
 
     if (cancel_keys_find(&worker->gateway->cancel_keys, sent->pid, sent->secret, sent->bytes, &target))

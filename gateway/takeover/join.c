@@ -168,3 +168,8 @@ void join_serving(struct takeover *takeover)
     takeover_count_links(takeover);
     log_info("main", "takeover: this process serves in place of %d", (int)takeover->older_pid);
 }
+
+bool takeover_is_handed_over(const struct gateway *gateway)
+{
+    return gateway->takeover != NULL && gateway->takeover->stage >= TAKEOVER_HANDED_OVER;
+}

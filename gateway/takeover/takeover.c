@@ -172,9 +172,7 @@ static void from_newer(void *owner, struct packet *packet)
         takeover->stage = TAKEOVER_SETTLED;
         listeners_close(true);
     } else if (packet->kind == PACKET_STOPPING && served) {
-        struct fault fault;
-
-        (void)serve_shutdown(takeover->gateway, &fault);
+        serve_shutdown(takeover->gateway, false);
     } else if (packet->fd >= 0) {
         close(packet->fd);
     }
@@ -263,13 +261,12 @@ static void acceptable(struct ev_loop *loop, ev_io *acceptor, int events)
 static void is_over(struct takeover *takeover)
 {
     struct gateway *gateway = takeover->gateway;
-    struct fault fault;
 
     if (atomic_load(&gateway->clients) > 0 || link_is_open(&takeover->older) ||
         atomic_load(&gateway->stopping))
         return;
     log_info("main", "takeover: every session has moved or ended");
-    (void)serve_shutdown(gateway, &fault);
+    serve_shutdown(gateway, false);
 }
 
 static void look(struct ev_loop *loop, ev_timer *timer, int events)

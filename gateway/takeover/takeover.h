@@ -34,6 +34,8 @@ void takeover_open(struct gateway *gateway);
 
 /* This process stops: no newer one may come. Whether the listening sockets' files are another process's. */
 bool takeover_stop(struct gateway *gateway);
+/* Whether another process has the listening sockets, and their files. */
+bool takeover_is_handed_over(const struct gateway *gateway);
 /* After all threads were joined. */
 void takeover_close(struct gateway *gateway);
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/admission.h"
 #include "gateway/client.h"
 #include "gateway/client_moves.h"
 #include "gateway/gateway.h"
@@ -198,6 +199,7 @@ static bool unpack(struct client *client, const struct luggage *luggage, struct 
         client->connected_us = luggage->connected_us;
     client->waiter = (struct waiter){.want = WANT_POOLED};
     list_init(&client->waiter.link);
+    admission_moves(client);
     client->counted_in_pool = true;
     atomic_fetch_add(&client->pool->clients, 1);
     return true;

@@ -64,17 +64,35 @@ const char *startup_get(const struct startup *startup, const char *name)
 }
 
 /* The server cuts longer names; cutting between characters keeps the name valid UTF-8 when it was. */
-static const char *name_clip(struct arena *arena, const char *name)
+static size_t clipped_length(const char *name)
 {
     size_t length = strlen(name), cut = NAME_MAX_BYTES;
 
     if (length <= NAME_MAX_BYTES)
-        return name;
+        return length;
     while (cut > NAME_MAX_BYTES - 3 && ((unsigned char)name[cut] & 0xc0) == 0x80)
         cut--;
-    if (((unsigned char)name[cut] & 0xc0) != 0xc0)
-        cut = NAME_MAX_BYTES;
-    return arena_copy(arena, name, cut);
+    return ((unsigned char)name[cut] & 0xc0) == 0xc0 ? cut : NAME_MAX_BYTES;
+}
+
+static const char *name_clip(struct arena *arena, const char *name)
+{
+    size_t length = clipped_length(name);
+
+    return name[length] == '\0' ? name : arena_copy(arena, name, length);
+}
+
+void startup_clean_name(const char *sent, char name[STARTUP_NAME_BYTES], struct fault *notice)
+{
+    size_t length = clipped_length(sent);
+
+    memcpy(name, sent, length);
+    name[length] = '\0';
+    notice->message[0] = '\0';
+    if (sent[length] != '\0')
+        fault_set(notice, "42622", "identifier \"%.300s\" will be truncated to \"%s\"", sent, name);
+    for (char *at = name; *at != '\0'; at++)
+        *at = *at < 32 || *at > 126 ? '?' : *at;
 }
 
 static bool layout_bad(struct fault *fault)

@@ -55,6 +55,11 @@ enum startup_result startup_parse(const void *bytes, size_t available, struct ar
  * for its own. */
 const char *startup_get(const struct startup *startup, const char *name);
 
+/* application_name as PostgreSQL keeps it: cut like a name, and everything but printable ASCII a question
+ * mark. notice: what PostgreSQL says about the cut (42622); its message is "" when nothing was cut. */
+enum { STARTUP_NAME_BYTES = 64 };
+void startup_clean_name(const char *sent, char name[STARTUP_NAME_BYTES], struct fault *notice);
+
 /* PostgreSQL's parse_bool: any unambiguous prefix of true/false/yes/no/on/off, 1, 0, any case.
  * Returns false when text is none of them. */
 bool startup_parse_bool(const char *text, bool *value);

@@ -190,7 +190,7 @@ void write_negotiate_version(struct builder *b, uint32_t newest_minor, const cha
 }
 
 void write_row_description(struct builder *b, const char *const *names, const uint32_t *type_oids,
-                           size_t count)
+                           uint32_t binary, size_t count)
 {
     CHECK(count <= INT16_MAX);
     builder_begin(b, 'T');
@@ -202,7 +202,7 @@ void write_row_description(struct builder *b, const char *const *names, const ui
         builder_u32(b, type_oids[i]);
         builder_u16(b, (uint16_t)-1); /* any width */
         builder_u32(b, (uint32_t)-1); /* no type modifier */
-        builder_u16(b, 0); /* text */
+        builder_u16(b, i < 32 && (binary & 1u << i) != 0);
     }
     builder_end(b);
 }

@@ -55,8 +55,9 @@ void write_query(struct builder *b, const char *sql);
 /* newest_minor: 2 for protocol 3.2; options: the _pq_. parameters that were not understood. */
 void write_negotiate_version(struct builder *b, uint32_t newest_minor, const char *const *options,
                              size_t count);
-/* For the console. Text format only; a NULL value is SQL NULL; at most 32767 columns. */
+/* For the console. Bit i of binary: column i comes in that format; a NULL value is SQL NULL; at most 32767
+ * columns. */
 void write_row_description(struct builder *b, const char *const *names, const uint32_t *type_oids,
-                           size_t count);
+                           uint32_t binary, size_t count);
 void write_data_row(struct builder *b, const char *const *values, size_t count);
 void write_command_complete(struct builder *b, const char *tag);

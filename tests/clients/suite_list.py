@@ -15,12 +15,18 @@ BUILT = HERE.parents[1] / "build/clients"
 SOURCES = BUILT / "suites"
 
 
+# A pooled session has many servers in turn, and what a notification tells is the server of whoever sent it.
+PID = "takes the process ID of BackendKeyData for a server's: it ends that server, or waits for its notification"
+
+
 class Suite:
-    """A suite of one driver. `databases` are made for it, the first one is given SQL before the first run."""
+    """A suite of one driver. `databases` are made for it, the first one is given SQL before the first run. `known`:
+    patterns of tests that cannot pass pooled, and the true reason of each."""
 
     name = ""
     patience = 900
     sql = ()
+    known = {}
 
     @property
     def databases(self):
@@ -64,6 +70,7 @@ class Psycopg2(Pytest):
     name = "psycopg2"
     sql = ("create extension hstore",)
     options = ("-k", "not test_suite")
+    known = {r"test_async.py.*::test_notify$|test_backend_pid$|test_notify.py.*::test_(many_notifies|notif\w+)$": PID}
 
     def environment(self, place):
         return {"PSYCOPG2_TESTDB": self.databases[0], "PSYCOPG2_TESTDB_PORT": place.port}
@@ -80,6 +87,7 @@ class Psycopg3(Pytest):
 
 class Asyncpg(Pytest):
     name = "asyncpg"
+    known = {r"::test_listen_(02|notletters)$": PID}
 
 
 class SqlAlchemy(Pytest):
@@ -128,6 +136,7 @@ AWKWARD = """ " tricky, ' } "" \\ test user " """
 
 class Pgx(Suite):
     name = "pgx"
+    known = {r" Test(FatalRxError|FatalTxError|ConnPing|ConnCheckConn|PoolAcquireChecksIdleConns|CheckIdleConn)$": PID}
     packages = (".", "./pgconn", "./pgxpool", "./pgtype", "./stdlib", "./tracelog")
     sql = ("create extension hstore", "create extension ltree", "create domain uint64 as numeric(20,0)",
            f"drop role if exists {AWKWARD}", f"create role {AWKWARD} login superuser")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """test_cancel - a CancelRequest ends its own client's running query and nothing else, ever."""
 
+import contextlib
 import random
+import socket
 import threading
 import time
 
@@ -10,6 +12,7 @@ import pytest
 
 import messages as m
 from load import in_threads
+from programs import eventually
 from rawpg import Raw, Refused, errors_of, rows_of
 
 
@@ -55,6 +58,28 @@ def test_a_cancel_in_a_transaction_fails_it_and_keeps_the_session(pool):
         client.query("rollback")
         assert client.value("select 1") == "1"
         client.leave()
+
+
+def test_a_cancel_reaches_what_is_prepared_for_a_client_on_its_next_server(gateway, postgres):
+    """The statement is parsed there in front of its Bind, and waits for the lock that the client would wait for."""
+    pool = gateway(pool=2, workers=1)
+    pool.wait_until_known()
+    postgres.sql("drop table if exists locked;\ncreate table locked (n int)", user="app")
+    with pool.login() as client, pool.login() as other, postgres.connect(autocommit=False) as locker:
+        client.ask(m.parse("of_mine", "select * from locked"), m.sync())
+        first = client.value("select pg_backend_pid() + 0")
+        other.query("begin")
+        assert other.value("select pg_backend_pid() + 0") == first
+        locker.execute("lock table locked")
+        client.send(m.bind("", "of_mine") + m.execute() + m.sync())
+        eventually(lambda: postgres.backends("wait_event_type = 'Lock'"), 10, what="a wait for the lock")
+        client.cancel()
+        assert cancelled(client.until("Z"))
+        locker.rollback()
+        assert not errors_of(client.ask(m.bind("", "of_mine"), m.execute(), m.sync()))
+        other.query("commit")
+        client.leave()
+        other.leave()
 
 
 def test_a_cancel_hits_no_neighbour(pool):
@@ -214,3 +239,65 @@ def test_a_storm_of_cancels_hits_only_those_who_asked(gateway):
 
     in_threads(*[impatient] * 6, *[calm] * 6)
     assert counts["cancelled"] > 20 and counts["calm"] > 50, counts
+
+
+class Deaf:
+    """In front of PostgreSQL: takes cancel requests and says nothing, not even goodbye."""
+
+    CANCEL = (80877102).to_bytes(4, "big")
+
+    def __init__(self, port):
+        self.port, self.kept = port, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        first = client.recv(4096)
+        self.kept.append(client)
+        if first[4:8] == self.CANCEL:
+            return
+        server = socket.create_connection(("127.0.0.1", self.port))
+        server.sendall(first)
+        self.kept.append(server)
+        threading.Thread(target=self._copy, args=(server, client), daemon=True).start()
+        self._copy(client, server)
+
+    @staticmethod
+    def _copy(source, target):
+        with contextlib.suppress(OSError):
+            while part := source.recv(65536):
+                target.sendall(part)
+            target.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        for one in [self.listener, *self.kept]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+def test_a_cancel_request_that_nobody_takes_is_given_up_after_cancel_wait_timeout(gateway, postgres):
+    deaf = Deaf(postgres.port)
+    try:
+        gate = gateway(pool=1, workers=1, hosts=[f"127.0.0.1:{deaf.listener.getsockname()[1]}"],
+                       limits={"cancel_wait_timeout": "700ms"})
+        with gate.login() as client:
+            client.send(m.query("select pg_sleep(3)"))
+            time.sleep(0.5)
+            began = time.monotonic()
+            client.cancel()
+            assert time.monotonic() - began >= 0.7
+            assert "cancel_wait_timeout" in gate.log()
+            rows = gate.console("SHOW COUNTERS")
+            assert next(row["value"] for row in rows if row["name"] == "cancels_timed_out") == 1
+            assert not errors_of(client.until("Z"))
+            client.leave()
+        gate.stop()
+    finally:
+        deaf.close()

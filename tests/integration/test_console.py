@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 """test_console - the admin console answers psql, psycopg and monitors, and obeys the roles."""
 
+import asyncio
 import re
 
+import asyncpg
 import psycopg
 import psycopg2
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import messages as m
 import programs
 from gate import configuration
-from rawpg import Refused, errors_of
+from rawpg import Refused, errors_of, rows_of
 
 COLUMNS = {
     "SHOW POOLS": {"database", "user", "cl_active", "cl_waiting", "sv_active", "sv_idle"},
@@ -147,6 +149,24 @@ def test_show_stats_counts_transactions_and_queries(pool):
     assert (after[0] - before[0], after[1] - before[1]) == (10, 30)
 
 
+def test_show_stats_goes_on_counting_when_a_pool_was_forgotten(gateway):
+    pool = gateway(pool=1, defaults={"server_idle_timeout": "100ms"})
+
+    def rows(command):
+        return [row for row in pool.console(command) if row["database"] == "app"]
+
+    for turn in (1, 2, 3):
+        with pool.login() as client:
+            client.query("create temp table mine (n int)")
+            client.query("select 1")
+            client.leave()
+        programs.eventually(lambda: not rows("SHOW POOLS"), 20, what="no pool")
+        (row,) = rows("SHOW STATS")
+        assert (row["total_query_count"], row["total_xact_count"]) == (2 * turn, 2 * turn)
+        (row,) = rows("SHOW PIN_STATS")
+        assert (row["reason"], row["total_pin_count"]) == ("temporary objects", turn)
+
+
 def test_show_counters_counts_logins(pool):
     def logins():
         return next(int(row["value"]) for row in pool.console("SHOW COUNTERS") if row["name"] == "logins_done")
@@ -239,9 +259,61 @@ def test_the_extended_protocol_works_on_the_console(pool):
             assert console.execute("SHOW VERSION").fetchone()
 
 
-def test_psycopg2_works_on_the_console(pool):
+def test_statements_and_portals_of_the_console_are_told_apart_by_name(pool):
+    with pool.login(user="postgres", database="pgsluice") as console:
+        assert not errors_of(console.ask(m.parse("v", "SHOW VERSION"), m.parse("h", "SHOW HELP"), m.sync()))
+        found = console.ask(m.bind("a", "h"), m.bind("b", "v"), m.execute("b"), m.execute("a", 2), m.execute("a", 1),
+                            m.sync())
+        assert [item.type for item in found] == list("22DCDDsDsZ")
+        assert b"pgsluice" in found[2].body
+        for wrong, code in ((m.parse("v", "SHOW POOLS"), "42P05"), (m.bind("", "none"), "26000"),
+                            (m.execute("a"), "34000"), (m.describe("S", "none"), "26000"),
+                            (m.bind("", "v", ["1"]), "08P01")):
+            assert [error["C"] for error in errors_of(console.ask(wrong, m.execute("a"), m.sync()))] == [code]
+        console.query("DEALLOCATE v")
+        assert not errors_of(console.ask(m.close("S", "h"), m.close("S", "h"), m.parse("h", "SHOW VERSION"), m.sync()))
+        assert [error["C"] for error in errors_of(console.ask(m.bind("", "v"), m.sync()))] == ["26000"]
+        assert len(rows_of(console.ask(m.bind("", "h"), m.execute(), m.sync()))) == 1
+        console.leave()
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_psycopg_prepares_what_it_asks_the_console_often(pool, binary, autocommit):
+    with pool.connect(user="postgres", dbname="pgsluice", autocommit=autocommit) as console:
+        for _ in range(8):
+            assert "pgsluice" in console.execute("SHOW VERSION", binary=binary).fetchone()[0]
+            counters = {row[0]: row[1] for row in console.execute("SHOW COUNTERS", binary=binary)}
+            assert isinstance(counters["logins_done"], int) and 0 < counters["logins_done"] < 1 << 40
+
+
+def test_a_failed_transaction_block_of_the_console_has_to_be_left(pool):
+    with pool.connect(user="postgres", dbname="pgsluice", autocommit=False) as console:
+        with pytest.raises(psycopg.errors.SyntaxError):
+            console.execute("SHOW NONSENSE")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            console.execute("SHOW VERSION")
+        console.rollback()
+        assert console.execute("SHOW VERSION").fetchone()
+
+
+def test_asyncpg_works_on_the_console(pool):
+    async def ask():
+        console = await asyncpg.connect(host="127.0.0.1", port=pool.pooled, user="postgres", database="pgsluice")
+        try:
+            first = await console.fetchrow("SHOW COUNTERS")
+            return first["value"], await console.fetchval("SHOW VERSION"), await console.fetch("SHOW HELP")
+        finally:
+            await console.close()
+
+    value, version, help_rows = asyncio.run(ask())
+    assert value > 0 and "pgsluice" in version and len(help_rows) > 5
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_psycopg2_works_on_the_console(pool, autocommit):
     console = psycopg2.connect(host="127.0.0.1", port=pool.pooled, user="postgres", dbname="pgsluice")
-    console.autocommit = True
+    console.autocommit = autocommit
     with console.cursor() as cursor:
         cursor.execute("SHOW POOLS")
         assert cursor.description[0].name == "database"

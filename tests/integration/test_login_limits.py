@@ -110,6 +110,7 @@ def test_more_logins_than_max_login_conn_are_refused_and_counted(gateway, listen
         idle = [gate.raw(listener) for _ in range(5)]
         late = [gate.raw(listener) for _ in range(3)]
         for client in late:
+            client.send(m.startup("app", "app"))
             fields = m.fields(client.read().body)
             assert fields["C"] == "53300" and "max_login_conn" in fields["M"]
         assert counter(console, "clients_refused") == 3
@@ -141,6 +142,7 @@ def test_the_port_recovers_when_the_logins_run_out_of_time(gateway):
     gate = gateway(pool=2, workers=1, limits={"max_login_conn": 5, "client_login_timeout": "1s"})
     idle = [gate.raw() for _ in range(5)]
     with gate.raw() as late:
+        late.send(m.startup("app", "app"))
         assert m.fields(late.read().body)["C"] == "53300"
     for client in idle:
         assert m.fields(client.read().body)["C"] == "57014"

@@ -212,6 +212,32 @@ def test_application_name_follows_its_client(gateway):
         client.leave()
 
 
+def test_an_application_name_is_cut_and_cleaned_as_postgresql_does(gateway, postgres):
+    pool = gateway(pool=2, workers=1)
+    for name in ("x" * 63, "x" * 64, "é" * 40, "a" * 62 + "é", "tab\t" + "y" * 100):
+        for more in ({}, {"client_min_messages": "warning"}, {"options": "-c client_min_messages=warning"}):
+            said = []
+            for port in (postgres.port, pool.pooled):
+                with Raw(port).login("app", "app", application_name=name, **more) as client:
+                    notices = [m.fields(item.body) for item in client.welcome if item.type == "N"]
+                    said.append(([(notice["S"], notice["C"], notice["M"]) for notice in notices],
+                                 client.parameters["application_name"], client.value("show application_name")))
+                    client.leave()
+            assert said[1] == said[0]
+
+
+def test_a_refused_startup_setting_delays_nobody(gateway):
+    """server_login_retry is for troubles of PostgreSQL, not for what a client asks for."""
+    pool = gateway(pool=2, defaults={"server_login_retry": "60s"})
+    for given in ({"options": "-c work_mem=rubbish"}, {"datestyle": "rubbish"}):
+        for _ in range(3):
+            with Raw(pool.pooled) as client, pytest.raises(Refused):
+                client.login("app", "app", **given)
+    with pool.login() as client:
+        assert client.value("select 1") == "1"
+        client.leave()
+
+
 def test_a_bad_startup_setting_is_postgresqls_own_error(gateway, postgres):
     pool = gateway(pool=2)
     for given in ({"options": "-c no_such_setting=1"}, {"options": "-c statement_timeout=never"},

@@ -421,3 +421,17 @@ def test_an_unnamed_statement_that_was_skipped_is_never_anothers(single):
         assert errors_of(other.ask(run("")))[0]["C"] == "26000"
         one.leave()
         other.leave()
+
+
+def test_what_a_client_was_told_beside_prepare_holds_after_it(postgres, gateway):
+    """While a session may have names of PREPARE its own are parsed as they are, and described so."""
+    postgres.sql("drop table if exists shape4;\ncreate table shape4 (a int);\ngrant all on shape4 to app")
+    pool = gateway(pool=1, workers=1)
+    pool.wait_until_known()
+    told = pool.login()
+    told.query("prepare of_sql as select 1")
+    told.ask(m.parse("shaped", "select * from shape4"), m.describe("S", "shaped"), m.sync())
+    told.query("deallocate of_sql")
+    postgres.sql("alter table shape4 add column b int")
+    assert shaped(told) == ["cached plan must not change result type"]
+    told.leave()

@@ -5,7 +5,7 @@ import pytest
 
 import programs
 from load import Neighbours
-from rawpg import Refused, rows_of
+from rawpg import Refused, errors_of, rows_of
 
 # Name: what a client with this tag does, what it asks later, what it must hear.
 STATES = {
@@ -79,6 +79,20 @@ def test_currval_is_the_clients_own_or_an_error_but_never_anothers(gateway):
         client.leave()
 
 
+def test_a_first_question_for_currval_does_not_end_the_watch_over_a_session(gateway):
+    pool = gateway(pool=1, workers=1)
+    with pool.login() as asker, pool.login() as other:
+        other.query("select 1")
+        assert errors_of(asker.query("select currval('tickets')"))[0]["C"] == "55000"
+        asker.query("discard sequences")
+        asker.query("set search_path to pg_catalog")
+        assert other.value("show search_path") == '"$user", public'
+        assert asker.value("show search_path") == "pg_catalog"
+        both = "select set_config('my.mine', 'kept', false), case when false then lastval() end"
+        assert other.value(both) == "kept"
+        assert other.value("show my.mine") == "kept"
+
+
 def test_clients_that_keep_servers_are_counted_and_let_go(gateway):
     pool = gateway(pool=2, workers=1)
     with pool.login(application_name="keeper") as client:
@@ -96,3 +110,20 @@ def test_clients_that_keep_servers_are_counted_and_let_go(gateway):
         assert one.value("select 1") == other.value("select 1") == "1"
         one.leave()
         other.leave()
+
+
+def test_currval_in_a_default_needs_no_sequence_state_before_it_is_called(gateway):
+    pool = gateway(pool=2, workers=1)
+    with pool.login() as client, pool.login() as other:
+        client.value("select nextval('tickets')")
+        other.value("select nextval('tickets')")
+        made = "create table public.follows (a int default currval('tickets'), b int)"
+        try:
+            assert not errors_of(client.query(made))
+            assert not errors_of(client.query("insert into follows values (1, 2)"))
+            assert errors_of(client.query("insert into follows (b) values (2)"))[0]["C"] == "55000"
+            mine = client.value("select nextval('tickets')")
+            other.value("select nextval('tickets')")
+            assert client.value("insert into follows (b) values (2) returning a") == mine
+        finally:
+            client.query("drop table if exists public.follows")

@@ -211,6 +211,27 @@ SEQUENCES = {
         B: select lastval()
         clean: truncate serials restart identity
     """,
+    "nobody hears what others drew": r"""
+        S: alter sequence numbers restart 300
+        B: select nextval('numbers')
+        B: insert into serials (body) values ('of B')
+        A: begin
+        A: select lastval()
+        A: rollback
+        A: begin
+        A: \x select 1 ;; \x select lastval() ;; \x select 1
+        A: rollback
+        A: \parse ask select currval('numbers')
+        A: \run ask
+        A: \x insert into serials (body) values ('of A') ;; \x select lastval() = currval('serials_id_seq')
+        A: begin ;; insert into serials (body) values ('of A') ;; select lastval() = currval('serials_id_seq') ;; commit
+        A: \run ask
+        B: \run ask
+        B: select currval('numbers')
+        A: discard sequences
+        A: select lastval()
+        clean: truncate serials restart identity
+    """,
     "sequence state in and after transactions": r"""
         S: alter sequence numbers restart 200
         A: begin
@@ -329,6 +350,18 @@ OTHERS = {
         A: select dblink_get_connections()
         A: select dblink_disconnect('one')
         A: select dblink_get_connections()
+    """,
+    "counts of one's own": r"""
+        A: create table public.counted (a int)
+        A: select pg_stat_force_next_flush()
+        A: insert into counted values (1)
+        B: begin
+        B: select 'takes a server'
+        A: insert into counted values (2)
+        A: select pg_stat_force_next_flush()
+        A: select n_tup_ins from pg_stat_user_tables where relname = 'counted'
+        B: rollback
+        clean: drop table if exists public.counted
     """,
     "the backend's pid while it is kept": r"""
         A: create temp table t as select pg_backend_pid() as pid

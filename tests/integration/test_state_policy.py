@@ -24,6 +24,7 @@ KINDS = {
     "load": "load 'plpgsql'",
     "dblink": "select dblink_connect('nowhere')",
     "origin": "select pg_replication_origin_session_setup('nowhere')",
+    "statistics": "select pg_stat_force_next_flush()",
     "anonymous_code": "do $$ begin end $$",
 }
 PINNING = {"prepare": "prepare", "temporary": "temporary objects", "advisory_lock": "advisory lock",

@@ -11,7 +11,6 @@ from load import Neighbours
 from state_objects import prepare_state
 from state_random import Comparison, churn
 
-# Programs still find differences that the scripts do not: these run by `make soak-state`, and are not part of the check.
 SEEDS = [f"fixed {n}" for n in range(30)]
 
 
@@ -25,7 +24,6 @@ def comparison(postgres, gateway_of_module):
     neighbours.check()
 
 
-@pytest.mark.skipif("SOAK_SECONDS" not in os.environ, reason="random programs run by make soak-state")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_program_has_one_transcript(comparison, seed):
     comparison.check(seed)

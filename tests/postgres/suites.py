@@ -21,9 +21,10 @@ NOT_REACHED = "not reached"
 FOUNDATION = ("test_setup", "copy", "create_function_c", "create_misc", "create_operator", "create_procedure",
               "create_table", "create_type", "create_index", "create_view", "create_aggregate")
 
-# These look at what others do on the server: locks, prepared transactions, dead rows, statistics.
+# These look at what others do on the server: locks, or, in test_setup, whether VACUUM finds transactions that do not
+# see all rows yet, which decides about index-only scans ever after.
 QUIET = {
-    "regress": ("advisory_lock",),
+    "regress": ("advisory_lock", "test_setup"),
     "isolation": (),
 }
 
@@ -35,8 +36,13 @@ def names_in(schedule):
 class Driven:
     """A suite whose driver is pg_regress or pg_isolation_regress; a run is ended after `patience` seconds."""
 
-    def __init__(self, name, driver, pool, patience, *options):
+    # What these drivers give their tests, for others who want to share servers with them.
+    environment = {"PGTZ": "America/Los_Angeles", "PGDATESTYLE": "Postgres, MDY"}
+    startup = "-c intervalstyle=postgres_verbose"
+
+    def __init__(self, name, driver, pool, patience, *options, routes=()):
         self.name, self.driver, self.pool, self.patience, self.options = name, driver, pool, patience, options
+        self.routes = list(routes)
         self.folder = driver.split("/")[0]
         self.database = "regression" if self.folder == "regress" else "isolation_regression"
 
@@ -94,6 +100,7 @@ class Pipeline:
     """libpq_pipeline: one program, its tests as words, and for some of them the expected trace of the protocol."""
 
     name, pool, database, rounds = "pipeline", 3, "postgres", 5
+    environment, startup, routes = {}, "", []
     # A trace shows that the table was not there before.
     clean = "set client_min_messages to error; drop table if exists pq_pipeline_demo, pq_pipeline_tst"
 
@@ -123,10 +130,13 @@ class Pipeline:
         return ""
 
 
+# isolationtester asks which of its sessions is blocked, by the process IDs that libpq was told at login: these have to
+# be those of servers, which only a session with a server of its own can be told.
+OWN_SERVERS = {"name": "isolation", "match": {"application_name": "isolation*"}, "mode": "session"}
 LOCALE = ("--no-locale", "--encoding=UTF8")
 SUITES = (
-    Driven("parallel", "regress/pg_regress", 8, 300, *LOCALE, "--max-concurrent-tests=20"),
-    Driven("serial", "regress/pg_regress", 4, 600, *LOCALE, "--max-connections=1"),
-    Driven("isolation", "isolation/pg_isolation_regress", 16, 300),
+    Driven("parallel", "regress/pg_regress", 8, 1800, *LOCALE, "--max-concurrent-tests=20"),
+    Driven("serial", "regress/pg_regress", 4, 1800, *LOCALE, "--max-connections=1"),
+    Driven("isolation", "isolation/pg_isolation_regress", 16, 1800, routes=[OWN_SERVERS]),
     Pipeline(),
 )

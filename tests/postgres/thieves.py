@@ -12,7 +12,8 @@ import time
 
 import psycopg
 
-# Name, settings in the startup packet, SET statements, what must then be shown in every transaction.
+# Name, settings in the startup packet, SET statements, what must then be shown in every transaction. Only sessions
+# with the same startup packet share servers: None is that of the suite itself, so that its tests get what these used.
 PERSONAS = (
     ("paths", "-c work_mem=77kB", ["set search_path to pg_catalog, pg_temp", "set datestyle to 'German, YMD'",
                                    "set timezone to 'Asia/Tokyo'", "set app.tenant_id to 'paths'"],
@@ -25,12 +26,13 @@ PERSONAS = (
      {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_sort": "off", "extra_float_digits": "-3",
       "IntervalStyle": "sql_standard", "row_security": "off", "app.tenant_id": "plans",
       "transaction_isolation": "repeatable read"}),
-    ("roles", "", ["set role pg_monitor", "set bytea_output to 'escape'", "set client_min_messages to error",
+    ("roles", None, ["set role pg_monitor", "set bytea_output to 'escape'", "set client_min_messages to error",
                    "select set_config('standard_conforming_strings', 'off', false)", "set search_path to pg_temp"],
      {"role": "pg_monitor", "bytea_output": "escape", "client_min_messages": "error", "search_path": "pg_temp",
       "standard_conforming_strings": "off"}),
-    ("reader", "-c default_transaction_read_only=on -c statement_timeout=99s",
-     ["set session_replication_role to replica", "set check_function_bodies to off",
+    ("reader", None,
+     ["set default_transaction_read_only to on", "set statement_timeout to '99s'",
+      "set session_replication_role to replica", "set check_function_bodies to off",
       "set default_toast_compression = 'pglz'", "set client_encoding to 'LATIN1'"],
      {"default_transaction_read_only": "on", "statement_timeout": "99s", "session_replication_role": "replica",
       "check_function_bodies": "off", "client_encoding": "LATIN1"}),
@@ -54,6 +56,9 @@ STINTS = (
                 ("begin", None), ("set local work_mem to '98MB'", None), ("commit", None)]),
     ("seeded", [("select setseed(0.25)", ""), ("select random() is not null", True)]),
 )
+
+# Seconds before each statement: enough for the tests to have most of the processor.
+PAUSE = 0.005
 
 # SQLSTATE classes of errors that end a connection or were never the client's fault; PostgreSQL gives thieves none.
 LOST = ("08", "53", "57", "58", "XX")
@@ -115,8 +120,9 @@ class Thief(threading.Thread):
 
     def come(self):
         _, options, settings, _ = self.persona
-        self.connection = psycopg.connect(**self.where, autocommit=True, options=options, connect_timeout=60,
-                                          application_name=f"thief {self.number}", prepare_threshold=None)
+        where = self.where if options is None else self.where | {"options": options}
+        self.connection = psycopg.connect(**where, autocommit=True, connect_timeout=60, prepare_threshold=None,
+                                          application_name=f"thief {self.number}")
         for statement in settings:
             self.say(statement)
 
@@ -128,6 +134,7 @@ class Thief(threading.Thread):
             self.breaks += 1
 
     def say(self, statement):
+        time.sleep(PAUSE)
         self.statements += 1
         cursor = self.connection.execute(statement)
         return cursor.fetchone()[0] if cursor.description else None
@@ -140,7 +147,6 @@ class Thief(threading.Thread):
             statement = statement.format(**names)
             expected = expected.format(**names) if isinstance(expected, str) else expected
             self.judge(statement, expected, self.say(statement))
-            time.sleep(0.001)
 
     def check(self):
         for name, expected in self.persona[3].items():

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 """trial - one suite, one way (directly or through the pooled port), with its own server, gateway and thieves."""
 
+import os
 import shutil
 import time
+from unittest import mock
 
 import material
 import psycopg
@@ -46,7 +48,8 @@ class Trial:
         cluster = Cluster("suite", settings=SETTINGS, hba=HBA)
         try:
             cluster.start()
-            return self.with_gateway(cluster, output)
+            with mock.patch.dict(os.environ, self.suite.environment):
+                return self.with_gateway(cluster, output)
         finally:
             self.keep(output, cluster)
             cluster.destroy()
@@ -55,7 +58,7 @@ class Trial:
         if self.way == "direct":
             return self.with_thieves(cluster.port, output)
         defaults = {"default_pool_size": self.pool, "query_wait_timeout": "120s"}
-        self.gateway = Gateway(configuration(cluster.port, defaults=defaults))
+        self.gateway = Gateway(configuration(cluster.port, defaults=defaults, routes=self.suite.routes or None))
         try:
             sampler = Sampler(self.gateway)
             result = self.with_thieves(self.gateway.pooled, output)
@@ -66,7 +69,8 @@ class Trial:
             self.gateway.kill()
 
     def with_thieves(self, port, output):
-        where = {"host": "127.0.0.1", "port": port, "user": "postgres", "dbname": self.suite.database}
+        where = {"host": "127.0.0.1", "port": port, "user": "postgres", "dbname": self.suite.database,
+                 "options": self.suite.startup}
         thieves = Thieves(self.options.thieves, output, **where)
         started = time.monotonic()
         try:

@@ -29,7 +29,7 @@ static inline void customer_init(struct customer *customer, int side, enum want 
 {
     memset(customer, 0, sizeof *customer);
     customer->side = &scene.sides[side];
-    customer->waiter = (struct waiter){ .want = want, .profile = profile, .application_name = "",
+    customer->waiter = (struct waiter){ .want = want, .profile = profile, .startup_name = "",
                                         .granted = customer_granted, .failed = customer_failed };
     list_init(&customer->waiter.link);
 }

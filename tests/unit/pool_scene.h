@@ -69,6 +69,7 @@ static inline void side_open(struct side *side, int index)
     side->thread = (struct pool_thread){ .index = index, .engine = &side->engine, .mailbox = &side->mailbox,
                                          .now_us = clock_now_us(), .who = "side" };
     list_init(&side->thread.shards);
+    list_init(&side->thread.lingering);
     scene.threads[index] = &side->thread;
 }
 

@@ -149,9 +149,9 @@ static void all_problems_are_told_with_their_lines(void **state)
 static void unknown_groups_are_told(void **state)
 {
     (void)state;
-    REFUSED(CONFIG_BASE "shapes = { a = 1; };\nbudget = { };\nhttp = { };\nworker = 2;\n",
+    REFUSED(CONFIG_BASE "shapes = { a = 1; };\nquotas = { };\nhttp = { };\nworker = 2;\n",
             "test.conf:4: shapes: unknown group; this version has no such name, remove it",
-            "test.conf:5: budget: unknown", "test.conf:6: http: unknown group",
+            "test.conf:5: quotas: unknown", "test.conf:6: http: unknown group",
             "test.conf:7: worker: unknown setting; did you mean \"workers\"?");
 }
 

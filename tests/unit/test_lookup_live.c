@@ -303,7 +303,7 @@ static void tls_goes_by_the_configuration(void **state)
     scene_close();
     snprintf(hosts, sizeof hosts, "\"localhost:%s\"", scene_port());
     scene_open(hosts, NO_CACHE, full); /* the certificate says 127.0.0.1 */
-    upstreams_resolve(&scene.upstreams);
+    upstreams_resolve(&scene.upstreams, 0);
     assert_string_equal(scene_ask(LOOKUP_SECRET, "good"), "08006");
     scene_close();
     scene_open(tcp(), ENCRYPTED, "tls = { server_tls_sslmode = \"disable\"; };");

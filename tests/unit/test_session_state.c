@@ -81,7 +81,7 @@ static void kinds_have_words_of_their_own(void **state)
              "setting=pin, prepare=refuse, "
              "listen=refuse, temporary=refuse, advisory_lock=refuse, hold_cursor=refuse, "
              "sequence=refuse, seed=refuse, load=refuse, dblink=refuse, origin=refuse, backend_pid=refuse, "
-             "anonymous_code=refuse, default=pin");
+             "statistics=refuse, anonymous_code=refuse, default=pin");
     state_is("", "session_state = { };", "pin");
 }
 

@@ -75,6 +75,8 @@ static void other_state_of_a_session(void **state)
     check_suspects(PIN_BIT(SEED), "SELECT setseed(0.5)");
     check_suspects(PIN_BIT(DBLINK), "SELECT dblink_connect('x')", "SELECT public.dblink_connect_u('x', 'y')",
                    "SELECT dblink_disconnect()");
+    check_suspects(PIN_BIT(STATISTICS), "SELECT pg_stat_force_next_flush()",
+                   "SELECT 1 < extract(epoch FROM pg_catalog.pg_stat_get_snapshot_timestamp())");
     check_suspects(PIN_BIT(BACKUP), "SELECT pg_backup_start('x')",
                    "SELECT * FROM pg_start_backup('x', false, false)");
     check_suspects(PIN_BIT(SNAPSHOT), "SELECT pg_export_snapshot()", "SET TRANSACTION SNAPSHOT '1'",

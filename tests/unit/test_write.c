@@ -126,7 +126,7 @@ static void console_rows(void **state)
     struct builder b = fresh();
 
     (void)state;
-    write_row_description(&b, names, oids, 2);
+    write_row_description(&b, names, oids, 0, 2);
     assert_built(b, "T\0\0\0\x31\0\2name\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0"
                     "n\0\0\0\0\0\0\0\0\0\0\x14\xff\xff\xff\xff\xff\xff\0\0");
     b = fresh();

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * relay_sequence - currval and lastval on shared servers. Nothing is asked of PostgreSQL for those who only
+ * draw; from the first question on, sessions of that pool that draw keep their server, and get clean ones. */
+#include "gateway/relay_sequence.h"
+
+#include "gateway/catalog.h"
+#include "gateway/client.h"
+#include "gateway/policy.h"
+#include "gateway/relay_place.h"
+#include "gateway/session/owed.h"
+#include "gateway/session/statement.h"
+
+static bool is_asked_for(const struct client *client)
+{
+    return (pool_options(client->pool)->session_state.asked & PIN_BIT(SEQUENCE)) != 0 ||
+           atomic_load_explicit(&client->pool->asks_sequences, memory_order_relaxed);
+}
+
+static void remember_asking(struct client *client)
+{
+    struct catalog *catalog = catalog_of(client->shard);
+
+    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
+    if (catalog != NULL)
+        atomic_store(&catalog->asks_sequences, true);
+}
+
+/* What may have drawn does not take the server's state over from who surely drew. */
+void sequence_drew(struct client *client, bool surely)
+{
+    struct server *server = client->server;
+
+    client->sequence_server = server->id;
+    if (surely || server->sequence_user == 0)
+        server->sequence_user = client->id;
+    if (is_asked_for(client))
+        relay_pin(client, PIN_SEQUENCE);
+}
+
+void sequence_discarded(struct client *client)
+{
+    client->pins &= ~PIN_BIT(SEQUENCE);
+    client->sequence_server = 0;
+    if (client->server != NULL)
+        client->server->sequence_user = 0;
+}
+
+void sequence_choose(struct client *client)
+{
+    remember_asking(client);
+    if (client->sequence_server != 0 &&
+        pool_has_sequence(client->shard, client->sequence_server, client->id))
+        client->waiter.only = client->sequence_server;
+}
+
+/* Whether currval or lastval is called for certain: not where a table that is used, or one that is only made,
+ * has it in a default that may go unused. */
+static bool asks_itself(const struct client *client, const char *text, size_t length)
+{
+    struct statement_facts own;
+
+    statement_classify(text, length, !client->relay.plain_backslashes, NULL, &own);
+    return (own.suspects & PIN_BIT(SEQUENCE)) != 0 && !own.routines_change;
+}
+
+enum step sequence_before(struct client *client, const struct message *message,
+                          const struct statement_facts *facts, const char *text, size_t length, bool *refused)
+{
+    struct server *server = client->server;
+
+    *refused = false;
+    if ((facts->suspects & PIN_BIT(SEQUENCE)) == 0 || server->dedicated)
+        return STEP_TAKEN;
+    remember_asking(client);
+    if (server->sequence_user == client->id ||
+        (server->sequence_user == 0 && client->sequence_server == 0 && server->session->owed.count == 0))
+        return STEP_TAKEN;
+    if (server->session->owed.count > 0) {
+        client->relay.reserved = true;
+        relay_barrier(client); /* an INSERT may be among what is not answered yet */
+        return STEP_WAIT;
+    }
+    if (server->status == 'E')
+        return STEP_TAKEN;
+    *refused = client->sequence_server != 0 && asks_itself(client, text, length);
+    if (*refused) {
+        policy_refuse_lost(client, message);
+        return STEP_TAKEN;
+    }
+    server->sequence_user = 0;
+    return place_aside(client, "DISCARD SEQUENCES") ? STEP_TAKEN : STEP_ENDED;
+}

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: PostgreSQL
+"""test_failover - several hosts: sessions go where their route wants, and follow the primary when it moves."""
+
+import signal
+import time
+
+import pytest
+
+import messages as m
+import programs
+from replicas import Replicas, Writers, caught_up, crash, follow, known, settings
+
+ROUTES = [{"name": "reads", "match": {"user": "bob"}, "mode": "transaction", "target": "standby"},
+          {"name": "near", "match": {"user": "dumper"}, "mode": "transaction", "target": "prefer-standby",
+           "max_lag": "3s"}]
+IN_RECOVERY = "select pg_is_in_recovery()"
+
+
+@pytest.fixture
+def replicas():
+    opened = []
+
+    def make(**options):
+        opened.append(Replicas(**options))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.destroy()
+
+
+def report(name, capsys, writers, since):
+    errors = [(round(at - since, 3), state, text.split("\n")[0]) for at, state, text in writers.errors]
+    with capsys.disabled():
+        print(f"\n  {name}: commits={len(writers.acknowledged)} client errors={len(errors)} "
+              f"longest pause={writers.longest_pause:.3f} s {errors[:3] if errors else ''}", flush=True)
+
+
+def test_routes_go_to_the_hosts_that_they_want(gateway, replicas):
+    pair = replicas(standbys=2)
+    pool = gateway(pool=4, routes=ROUTES, **settings(pair))
+    for host, role in zip(pair.hosts, ("primary", "standby", "standby")):
+        known(pool, host, role)
+    with pool.connect() as app, pool.connect(user="bob") as reader, pool.connect("direct") as direct:
+        assert app.execute(IN_RECOVERY).fetchone()[0] is False
+        assert reader.execute(IN_RECOVERY).fetchone()[0] is True
+        assert direct.execute(IN_RECOVERY).fetchone()[0] is False
+    clients = [pool.connect(user="bob") for _ in range(4)]
+    for client in clients:
+        client.execute("begin")
+    ports = sorted(client.execute("select inet_server_port()").fetchone()[0] for client in clients)
+    assert ports == sorted([pair.hosts[1].port, pair.hosts[2].port] * 2), "the load is spread"
+    for client in clients:
+        client.close()
+
+
+def test_a_standby_that_is_behind_serves_nobody_who_minds(gateway, replicas):
+    pair = replicas()
+    primary, standby = pair.hosts
+    pool = gateway(pool=2, routes=ROUTES, **settings(pair))
+    known(pool, standby, "standby")
+    with pool.connect(user="dumper") as reader, primary.connect(user="app") as writer:
+        assert reader.execute(IN_RECOVERY).fetchone()[0] is True
+        standby.sql("select pg_wal_replay_pause()")
+        writer.execute("insert into marks values (0, 0, 'ahead')")
+
+        def moved():
+            writer.execute("insert into marks values (0, 0, 'ahead')")
+            return reader.execute(IN_RECOVERY).fetchone()[0] is False
+
+        programs.eventually(moved, 30, 0.2, what="reads going to the primary")
+        standby.sql("select pg_wal_replay_resume()")
+        programs.eventually(lambda: reader.execute(IN_RECOVERY).fetchone()[0], 30, 0.2, what="reads coming back")
+
+
+def test_clients_follow_a_primary_that_was_killed(gateway, replicas, capsys):
+    pair = replicas()
+    primary, standby = pair.hosts
+    pool = gateway(pool=8, **settings(pair))
+    known(pool, standby, "standby")
+    with Writers(pool) as writers:
+        caught_up(primary, standby)
+        start = time.monotonic()
+        crash(primary)
+        known(pool, primary, "down")
+        standby.sql("select pg_promote(true)")
+        promoted = time.monotonic()
+        writers.after(40)
+        assert writers.last_commit > promoted
+    report(f"kill -9 of the primary, promoted after {promoted - start:.3f} s", capsys, writers, start)
+    assert {state for _, state, _ in writers.errors} <= {"57P01", "57P02", "08006", None}
+    first_after = writers.longest_pause - (promoted - start)
+    assert first_after < 5, f"{first_after:.1f} s after the promotion"
+    assert len(writers.errors) <= 8, writers.errors
+
+
+def test_a_planned_switchover_shows_nobody_an_error(gateway, replicas, capsys):
+    pair = replicas()
+    primary, standby = pair.hosts
+    pool = gateway(pool=4, **settings(pair))
+    known(pool, standby, "standby")
+    with Writers(pool, pause=0.02) as writers:
+        start = time.monotonic()
+        primary.stop(signal.SIGINT)
+        standby.sql("select pg_promote(true)")
+        promoted = time.monotonic()
+        follow(primary, standby)
+        primary.start()
+        writers.after(40)
+        known(pool, primary, "standby")
+        writers.after(40)
+    report(f"switch-over, promoted after {promoted - start:.3f} s", capsys, writers, start)
+    assert {state for _, state, _ in writers.errors} <= {"57P01", None}, writers.errors
+    writers.verify(standby)
+
+
+def test_of_two_primaries_the_newer_one_is_served(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    pool = gateway(pool=2, **settings(pair))
+    known(pool, old, "primary")
+    with pool.connect() as client:
+        client.execute("begin")
+        assert client.execute("select inet_server_port()").fetchone()[0] == old.port
+        new.sql("select pg_promote(true)")
+        known(pool, new, "primary")
+        known(pool, old, "stale")
+        assert client.execute("select inet_server_port()").fetchone()[0] == old.port, "busy until its transaction ends"
+        client.execute("commit")
+        assert client.execute("select inet_server_port()").fetchone()[0] == new.port
+    assert "takes writes on timeline 1, but the primary is on timeline 2" in pool.log()
+
+
+def test_a_direct_session_waits_for_a_primary(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    pool = gateway(pool=2, **settings(pair))
+    known(pool, new, "standby")
+    crash(old)
+    known(pool, old, "down")
+    with pool.raw("direct") as client:
+        client.send(m.startup("app", "app"))
+        assert client.silent(0.5)
+        new.sql("select pg_promote(true)")
+        client.finish_login()
+        assert client.value("select inet_server_port()") == str(new.port)
+
+
+def test_logins_find_the_primary_where_nobody_may_ask(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    hosts = [f"127.0.0.1:{new.port}", f"127.0.0.1:{old.port}"]
+    pool = gateway(pool=2, hosts=hosts, auth_type="relay", defaults={"server_login_retry": "200ms"})
+    with pool.connect() as client:
+        assert client.execute("select inet_server_port()").fetchone()[0] == old.port
+        programs.eventually(lambda: all(row["state"] != "active" for row in pool.console("SHOW SERVERS")), 10,
+                            what="an answer to what the client left in its server")
+        crash(old)
+        new.sql("select pg_promote(true)")
+        with pool.connect() as second:
+            assert second.execute("select inet_server_port()").fetchone()[0] == new.port
+        assert client.execute("select inet_server_port()").fetchone()[0] == new.port

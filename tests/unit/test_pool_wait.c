@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: PostgreSQL
+ * test_pool_wait - the reserve opens for who has waited for long, and a priority is worth its seconds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "gateway/base/check.h"
+#include "router/pool_wait.h"
+#include "tests/unit/pool_customers.h"
+
+enum { SECOND_US = 1000000 };
+
+static struct pool_options *options(void)
+{
+    return &atomic_load(&scene.pool->limits)->options;
+}
+
+static void the_reserve_opens_when_the_oldest_waiter_of_any_worker_has_waited(void **state)
+{
+    (void)state;
+    scene_open(2);
+    options()->reserve_pool_size = 3;
+    options()->reserve_pool_timeout_us = 5 * SECOND_US;
+    atomic_store(&scene.pool->open, 2);
+    assert_int_equal(pool_size_now(scene.pool, 100 * SECOND_US), 2);
+    atomic_store(&scene.sides[1].shard->oldest_us, 10 * SECOND_US);
+    assert_int_equal(pool_size_now(scene.pool, 14 * SECOND_US), 2);
+    assert_int_equal(pool_size_now(scene.pool, 15 * SECOND_US), 5);
+    options()->reserve_pool_timeout_us = 0;
+    assert_int_equal(pool_size_now(scene.pool, 15 * SECOND_US), 2);
+    options()->reserve_pool_timeout_us = SECOND_US;
+    atomic_store(&scene.pool->open, 1);
+    assert_int_equal(pool_size_now(scene.pool, 15 * SECOND_US), 2);
+    atomic_store(&scene.pool->open, 0);
+    atomic_store(&scene.sides[1].shard->oldest_us, UINT64_MAX);
+    scene_close();
+}
+
+static void a_priority_is_worth_so_many_seconds_of_waiting(void **state)
+{
+    (void)state;
+    scene_open(2);
+    assert_true(pool_rank(scene.pool) == UINT64_MAX);
+    atomic_store(&scene.sides[0].shard->oldest_us, 10 * SECOND_US);
+    atomic_store(&scene.sides[1].shard->oldest_us, 9 * SECOND_US);
+    assert_int_equal(pool_rank(scene.pool), 9 * SECOND_US);
+    options()->priority = 4;
+    assert_int_equal(pool_rank(scene.pool), 5 * SECOND_US);
+    options()->priority = 60;
+    assert_int_equal(pool_rank(scene.pool), 0);
+    atomic_store(&scene.sides[0].shard->oldest_us, UINT64_MAX);
+    atomic_store(&scene.sides[1].shard->oldest_us, UINT64_MAX);
+    scene_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_reserve_opens_when_the_oldest_waiter_of_any_worker_has_waited),
+        cmocka_unit_test(a_priority_is_worth_so_many_seconds_of_waiting),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
