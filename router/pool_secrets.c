@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "router/pools.h"
+#include "router/shard.h"
 
-void pool_secrets_copy(struct pool *pool, struct pool_secrets *secrets)
+void pool_secrets_copy(struct pool *pool, struct credentials *secrets)
 {
     const struct credentials *known = &pool->credentials;
 
@@ -21,14 +22,6 @@ void pool_secrets_copy(struct pool *pool, struct pool_secrets *secrets)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_secrets_wipe(struct pool_secrets *secrets)
-{
-    if (secrets->password != NULL)
-        explicit_bzero(secrets->password, strlen(secrets->password));
-    free(secrets->password);
-    explicit_bzero(secrets, sizeof *secrets);
-}
-
 bool pool_has_secrets(struct pool *pool)
 {
     bool known;
@@ -39,7 +32,7 @@ bool pool_has_secrets(struct pool *pool)
     return known;
 }
 
-void pool_secrets_offer(struct pool *pool, const struct pool_secrets *secrets)
+void pool_secrets_offer(struct pool *pool, const struct credentials *secrets)
 {
     if (pool_has_secrets(pool))
         return;

@@ -76,7 +76,7 @@ static uint8_t flags_of(const struct client *client)
 }
 
 /* How the pool logs in; where only a client's own login brings servers, nothing. */
-static void pack_secrets(struct arena *arena, const struct pool_secrets *secrets, struct luggage *luggage)
+static void pack_secrets(struct arena *arena, const struct credentials *secrets, struct luggage *luggage)
 {
     unsigned char *keys = arena_alloc(arena, sizeof secrets->client_key + sizeof secrets->server_key);
 
@@ -115,7 +115,7 @@ static bool pack_all(const struct client *client, struct arena *arena, struct pa
         .flags = flags_of(client),
         .unnamed = {client->unnamed.body, client->unnamed.known ? client->unnamed.bytes : 0},
         .kept = {client->stream.kept, client->stream.kept_used}};
-    struct pool_secrets secrets;
+    struct credentials secrets;
     bool packed;
 
     pool_secrets_copy(client->pool, &secrets);
@@ -129,7 +129,7 @@ static bool pack_all(const struct client *client, struct arena *arena, struct pa
     pack_channels(arena, client->listening, &luggage);
     packed = luggage.name_count <= LUGGAGE_NAMES_MAX && luggage.channel_count <= LUGGAGE_CHANNELS_MAX &&
              luggage.parameters.count <= LUGGAGE_PARAMETERS_MAX && luggage_pack(&luggage, pack);
-    pool_secrets_wipe(&secrets);
+    credentials_wipe(&secrets);
     return packed;
 }
 

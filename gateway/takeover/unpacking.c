@@ -59,7 +59,7 @@ static bool route(struct client *client, const struct startup *startup, struct f
 
 static void offer_secrets(struct pool *pool, const struct luggage *luggage)
 {
-    struct pool_secrets secrets = {.keys = luggage->keys.size > 0};
+    struct credentials secrets = {.keys = luggage->keys.size > 0};
     const unsigned char *keys = luggage->keys.bytes;
 
     if (strcmp(pool->user, luggage->pool_user) != 0)
@@ -71,7 +71,7 @@ static void offer_secrets(struct pool *pool, const struct luggage *luggage)
         memcpy(secrets.server_key, keys + sizeof secrets.client_key, sizeof secrets.server_key);
     }
     pool_secrets_offer(pool, &secrets);
-    pool_secrets_wipe(&secrets);
+    credentials_wipe(&secrets);
 }
 
 static bool find_pool(struct client *client, const struct startup *startup, const struct luggage *luggage,
