@@ -19,6 +19,7 @@
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/session/owed.h"
+#include "gateway/takeover/leave.h"
 #include "gateway/welcome.h"
 #include "gateway/worker.h"
 #include "router/pool_hosts.h"
@@ -266,6 +267,8 @@ static void release(struct client *client)
         server_close(server, "it served a session that may have left traces");
     else
         pool_give(server);
+    if (client->worker->passages.draining)
+        leave_begin(client);
     if (client->stream.kept_used > 0)
         stream_resume(&client->stream);
 }
