@@ -55,6 +55,7 @@ static void add_budget(struct gateway *gateway, struct rows *rows, struct budget
             rows_format(rows, "%d", view.floors[share]);
         rows_format(rows, "%d", view.waiting[share]);
     }
+    rows_number(rows, atomic_load(&budget->waits));
     rows_number(rows, atomic_load(&budget->evictions));
     rows_number(rows, atomic_load(&budget->refusals));
     rows_end(rows);
