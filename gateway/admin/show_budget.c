@@ -3,8 +3,6 @@
  * connections. */
 #include "gateway/admin/show_budget.h"
 
-#include <string.h>
-
 #include "gateway/admin/rows.h"
 #include "gateway/control/ledgers.h"
 #include "gateway/gateway.h"
