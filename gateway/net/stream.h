@@ -41,8 +41,7 @@ struct stream_engine {
     struct block_stock stock;
     struct list dirty, ready, closed;
     ev_prepare turn_end;
-    uint64_t received_bytes, sent_bytes;
-    size_t kept_bytes, tls_count; /* of all its streams */
+    uint64_t received_bytes, sent_bytes, kept_bytes, tls_count; /* the last two: of all its streams now */
 };
 
 struct stream {
