@@ -82,8 +82,8 @@ static void relay_connect(struct client *client, bool counted)
 {
     struct login *login = client->login;
     const struct login_events *events = client->stream.tls == NULL ? &relay_events : &relay_events_plain;
-    struct server *server = connect_start(client->shard, client->profile, client->identity.startup_name,
-                                          counted, events, client);
+    const char *name = client->verdict.mode == MODE_SESSION ? client->identity.startup_name : "";
+    struct server *server = connect_start(client->shard, client->profile, name, counted, events, client);
 
     if (server != NULL && client->login == login)
         login->relaying = server;
@@ -111,8 +111,7 @@ static void relay_refused(struct waiter *waiter, const struct fault *fault, cons
 static void relay_queue(struct client *client)
 {
     client->waiter = (struct waiter){
-        .want = WANT_SLOT, .profile = client->profile, .startup_name = client->identity.startup_name,
-        .granted = relay_granted, .failed = relay_refused};
+        .want = WANT_SLOT, .profile = client->profile, .granted = relay_granted, .failed = relay_refused};
     list_init(&client->waiter.link);
     client->login->queued = true;
     (void)pool_take(client->shard, &client->waiter);

@@ -18,6 +18,7 @@
 static void catalog_free(struct catalog *catalog)
 {
     routines_release(catalog->known);
+    routines_release(catalog->before);
     catalog_names_free(&catalog->names);
     pthread_mutex_destroy(&catalog->lock);
     free(catalog->database);
@@ -189,6 +190,8 @@ static void look_again(struct pool_shard *shard, struct catalog *catalog)
         shard->routines_before = before;
         before = NULL;
     }
+    if (shard->routines == NULL && shard->routines_before == NULL)
+        shard->routines_before = routines_retain(catalog->before);
     shard->routines_version = atomic_load(&catalog->version);
     pthread_mutex_unlock(&catalog->lock);
     routines_release(before);
@@ -245,7 +248,11 @@ void catalog_changed(struct pool_shard *shard)
         return;
     pthread_mutex_lock(&catalog->lock);
     catalog->changes++;
-    before = catalog->known;
+    before = NULL;
+    if (catalog->known != NULL) {
+        before = catalog->before;
+        catalog->before = catalog->known;
+    }
     catalog->known = NULL;
     catalog->fingerprint[0] = '\0';
     hide(catalog);

@@ -52,6 +52,7 @@ struct catalog {
     _Atomic bool asking;         /* [a] one question at a time */
     pthread_mutex_t lock;
     struct routines *known;      /* [l] what was read last; NULL: nothing, or it was changed since */
+    struct routines *before;     /* [l] what was known before `known` was changed; retained */
     char fingerprint[CATALOG_FINGERPRINT_BYTES]; /* [l] of `known` */
     bool shown;                  /* [l] `known` is believed */
     bool complained;             /* [l] a failure was logged and nothing was read since */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL
- * direct - session-mode passthrough. Bytes are copied between two streams; a direction that carries bulk goes
- * over to splice(2) and comes back when it is quiet again. */
+ * direct - session-mode passthrough: the two streams of a direct session, from its beginning to its end. */
 #include "gateway/direct.h"
 
 #include <errno.h>
@@ -16,11 +15,12 @@
 #include "gateway/gateway.h"
 #include "gateway/login.h"
 #include "gateway/net/socket.h"
+#include "gateway/throttles.h"
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
 #include "router/linger.h"
 
-enum { RETRY_US = 200000, BULK_ARRIVALS = 8 };
+enum { RETRY_US = 200000 };
 
 static void direct_free(struct direct *direct)
 {
@@ -54,8 +54,9 @@ void direct_end(struct client *client)
     client->direct = NULL;
     direct->client = NULL;
     list_remove(&direct->link);
-    splice_stop(&direct->up.splice);
-    splice_stop(&direct->down.splice);
+    flow_end(&direct->up);
+    flow_end(&direct->down);
+    throttles_leave(direct->bulk);
     budget_claim_close(&direct->claim);
     cancel_keys_remove(&client->worker->gateway->cancel_keys, &direct->key);
     if (direct->server_open) {
@@ -83,51 +84,6 @@ uint32_t direct_backend_pid(const struct client *client)
     return client->direct->backend_pid;
 }
 
-static void on_splice_ended(void *owner, int error)
-{
-    struct flow *flow = owner;
-
-    client_close(flow->direct->client, REASON_CLIENT_LEFT, error == 0 ? NULL : strerror(error));
-}
-
-static void on_splice_idle(void *owner)
-{
-    struct flow *flow = owner;
-
-    flow->full_arrivals = 0;
-    stream_resume(flow->from);
-}
-
-static const struct splice_events splice_events = {.ended = on_splice_ended, .idle = on_splice_idle};
-
-/* Arrivals that fill the whole buffer, one after the other, are bulk. */
-static void watch_for_bulk(struct flow *flow, size_t length)
-{
-    flow->full_arrivals = length == STREAM_CHUNK_BYTES ? flow->full_arrivals + 1 : 0;
-    if (flow->full_arrivals < BULK_ARRIVALS || flow->from->tls != NULL || flow->to->tls != NULL)
-        return;
-    if (stream_backlog(flow->to) > 0)
-        stream_flush(flow->to);
-    if (stream_backlog(flow->to) > 0)
-        return;
-    stream_pause(flow->from);
-    if (!splice_start(&flow->splice, flow->from->engine->loop, flow->from->fd, flow->to->fd, &splice_events,
-                      flow)) {
-        flow->full_arrivals = 0;
-        stream_resume(flow->from);
-    }
-}
-
-static size_t pass(struct flow *flow, const unsigned char *bytes, size_t length)
-{
-    stream_forward(flow->to, bytes, length);
-    if (flow->direct->state == DIRECT_OPEN)
-        watch_for_bulk(flow, length);
-    if (stream_congested(flow->to))
-        stream_pause(flow->from);
-    return length;
-}
-
 static size_t client_received(struct stream *stream, const unsigned char *bytes, size_t length)
 {
     struct client *client = list_entry(stream, struct client, stream);
@@ -136,7 +92,7 @@ static size_t client_received(struct stream *stream, const unsigned char *bytes,
         !direct_login_answer(client->direct, bytes, length))
         return length;
     if (client->direct->server_open && client->direct->begun)
-        return pass(&client->direct->up, bytes, length);
+        return flow_pass(&client->direct->up, bytes, length);
     if (length > STREAM_CHUNK_BYTES)
         stream_pause(stream);
     return 0;
@@ -146,8 +102,8 @@ static void client_drained(struct stream *stream)
 {
     struct direct *direct = list_entry(stream, struct client, stream)->direct;
 
-    if (direct->server_open && !splice_active(&direct->down.splice))
-        stream_resume(&direct->server);
+    if (direct->server_open)
+        flow_resume(&direct->down);
 }
 
 static void client_ended(struct stream *stream, int error)
@@ -182,15 +138,14 @@ static size_t server_received(struct stream *stream, const unsigned char *bytes,
     }
     if (direct->state == DIRECT_LOGIN)
         return direct_login(direct, bytes, length);
-    return pass(&direct->down, bytes, length);
+    return flow_pass(&direct->down, bytes, length);
 }
 
 static void server_drained(struct stream *stream)
 {
     struct direct *direct = list_entry(stream, struct direct, server);
 
-    if (!splice_active(&direct->up.splice))
-        stream_resume(&direct->client->stream);
+    flow_resume(&direct->up);
 }
 
 static void server_ended(struct stream *stream, int error)
@@ -238,7 +193,10 @@ static bool become_direct(struct client *client, size_t room)
 {
     struct direct *direct = calloc(1, sizeof *direct + room);
 
-    if (direct == NULL) {
+    if (direct != NULL)
+        direct->bulk = throttles_enter(&client->worker->gateway->throttles, client->verdict.route);
+    if (direct == NULL || direct->bulk == NULL) {
+        free(direct);
         client_close(client, REASON_MEMORY, NULL);
         return false;
     }
@@ -249,8 +207,8 @@ static bool become_direct(struct client *client, size_t room)
     direct->client = client;
     direct->share = SHARE_DIRECT;
     direct->began_us = clock_now_us();
-    direct->up = (struct flow){.direct = direct, .from = &client->stream, .to = &direct->server};
-    direct->down = (struct flow){.direct = direct, .from = &direct->server, .to = &client->stream};
+    flow_init(&direct->up, direct, &client->stream, &direct->server);
+    flow_init(&direct->down, direct, &direct->server, &client->stream);
     client->direct = direct;
     atomic_fetch_add(&client->worker->gateway->counters.direct_sessions, 1);
     return true;

@@ -109,7 +109,8 @@ static void refuse(struct direct *direct, uint64_t limit_us)
         &fault, "53300",
         "direct_wait_timeout: no connection of PostgreSQL's became free for this session within %llu ms",
         (unsigned long long)(limit_us / 1000));
-    fault_hint(&fault, "See SHOW BUDGET for who has them; direct_reserved keeps some free for direct sessions.");
+    fault_hint(&fault,
+               "See SHOW BUDGET for who has them; direct_reserved keeps some free for direct sessions.");
     client_refuse(direct->client, &fault);
 }
 

@@ -8,26 +8,19 @@
 #include <stdint.h>
 
 #include "gateway/base/list.h"
+#include "gateway/direct_flow.h"
 #include "gateway/net/address.h"
-#include "gateway/net/splice.h"
 #include "gateway/net/stream.h"
 #include "gateway/wire/startup.h"
 #include "router/budget.h"
 #include "router/cancel.h"
 #include "router/encrypt.h"
 
+struct bulk;
 struct client;
 struct fault;
 
-enum direct_state { DIRECT_WAITING, DIRECT_RETRYING, DIRECT_LOGIN, DIRECT_OPEN };
-
-/* One direction of the passthrough. */
-struct flow {
-    struct direct *direct;
-    struct stream *from, *to;
-    struct splice splice;
-    int full_arrivals; /* in a row: the sign of bulk */
-};
+enum direct_state { DIRECT_RETRYING, DIRECT_WAITING, DIRECT_LOGIN, DIRECT_OPEN };
 
 struct direct {
     struct client *client;
@@ -50,6 +43,7 @@ struct direct {
     struct cancel_key key;
     uint32_t backend_pid;
     unsigned char secret[CANCEL_KEY_MAX_BYTES];
+    struct bulk *bulk;         /* what all direct sessions of the route may move */
     struct flow up, down;      /* to PostgreSQL, to the client */
     size_t packet_bytes;
     unsigned char packet[];    /* StartupMessage */

@@ -169,6 +169,7 @@ bool gateway_open(struct gateway *gateway, struct snapshot *snapshot, struct fau
     cancel_keys_open(&gateway->cancel_keys);
     headcount_open(&gateway->headcount);
     memory_open(gateway);
+    throttles_open(&gateway->throttles);
     hubs_open(&gateway->hubs);
     gateway->penalties = penalties_new();
     CHECK(gateway->penalties != NULL);
@@ -207,6 +208,7 @@ void gateway_close(struct gateway *gateway)
     catalogs_close(&gateway->catalogs);
     cancel_keys_close(&gateway->cancel_keys);
     headcount_close(&gateway->headcount);
+    throttles_close(&gateway->throttles);
     penalties_free(gateway->penalties);
     statements_close(&gateway->statements);
     settings_close(&gateway->settings);

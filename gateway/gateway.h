@@ -19,6 +19,8 @@
 #include "gateway/net/mailbox.h"
 #include "gateway/notify/hubs.h"
 #include "gateway/session/prepared.h"
+#include "gateway/throttles.h"
+#include "router/budgets.h"
 #include "router/cancel.h"
 #include "router/hosts.h"
 #include "router/pool.h"
@@ -27,6 +29,7 @@ struct gateway;
 struct lookups;
 struct offload;
 struct penalties;
+struct takeover;
 struct worker;
 
 /* One configuration with everything that was loaded for it; shared by reference count, any thread. */
@@ -85,8 +88,11 @@ struct gateway {
     _Atomic int refusals;            /* [a] connected and to be told that there is no room */
     struct headcount headcount;
     struct memory memory;
+    struct throttles throttles;
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
+    struct takeover *takeover;       /* [main] */
+    _Atomic int links;               /* [a] to processes that are taken over, or take over */
     struct counters counters;
     struct first_pins first_pins;    /* pins that the log named */
     /* [s] What a worker's last letter does in main. */

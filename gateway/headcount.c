@@ -28,10 +28,11 @@ void headcount_close(struct headcount *headcount)
     pthread_mutex_destroy(&headcount->lock);
 }
 
-static struct headcount_entry *find(struct headcount *headcount, enum headcount_kind kind, const void *key, size_t length,
-                                 uint64_t hash)
+static struct headcount_entry *find(struct headcount *headcount, enum headcount_kind kind, const void *key,
+                                    size_t length, uint64_t hash)
 {
-    for (struct table_link *link = table_find(&headcount->table, hash); link != NULL; link = table_next(link)) {
+    for (struct table_link *link = table_find(&headcount->table, hash); link != NULL;
+         link = table_next(link)) {
         struct headcount_entry *entry = table_entry(link, struct headcount_entry, link);
 
         if (entry->kind == kind && entry->length == length && memcmp(entry->key, key, length) == 0)
@@ -40,8 +41,8 @@ static struct headcount_entry *find(struct headcount *headcount, enum headcount_
     return NULL;
 }
 
-static struct headcount_entry *add(struct headcount *headcount, enum headcount_kind kind, const void *key, size_t length,
-                                uint64_t hash)
+static struct headcount_entry *add(struct headcount *headcount, enum headcount_kind kind, const void *key,
+                                   size_t length, uint64_t hash)
 {
     struct headcount_entry *entry = malloc(sizeof *entry + length);
 
@@ -55,8 +56,8 @@ static struct headcount_entry *add(struct headcount *headcount, enum headcount_k
     return NULL;
 }
 
-bool headcount_enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind, const void *key,
-                  size_t length, int limit)
+bool headcount_enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind,
+                     const void *key, size_t length, int limit)
 {
     uint64_t hash = table_hash(key, length, (uint64_t)kind);
     struct headcount_entry *entry;

@@ -9,7 +9,13 @@
 
 #include "gateway/base/table.h"
 
-enum headcount_kind { HEADCOUNT_ADDRESS, HEADCOUNT_USER, HEADCOUNT_DATABASE, HEADCOUNT_ROUTE, HEADCOUNT_KINDS };
+enum headcount_kind {
+    HEADCOUNT_ADDRESS,
+    HEADCOUNT_USER,
+    HEADCOUNT_DATABASE,
+    HEADCOUNT_ROUTE,
+    HEADCOUNT_KINDS
+};
 
 struct headcount_entry; /* one user, one database... while anybody is counted there */
 
@@ -28,6 +34,6 @@ void headcount_close(struct headcount *headcount);
 
 /* Counts the connection, or returns false when `limit` (0: none) are there already. Out of memory it is not
  * counted and let in. */
-bool headcount_enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind, const void *key,
-                  size_t length, int limit);
+bool headcount_enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind,
+                     const void *key, size_t length, int limit);
 void headcount_leave(struct headcount *headcount, struct headcount_seat *seat);

@@ -19,6 +19,7 @@
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/session/owed.h"
+#include "gateway/takeover/leave.h"
 #include "gateway/welcome.h"
 #include "gateway/worker.h"
 #include "router/pool_hosts.h"
@@ -174,22 +175,11 @@ static enum step leave_former_host(struct client *client)
     return STEP_ENDED;
 }
 
-/* A server with the session's own name is needed, and this one will be given back as soon as PostgreSQL said
- * what the session left in it. */
-static bool is_about_to_leave(const struct client *client)
-{
-    const struct server *server = client->server;
-
-    return client->waiter.named && strcmp(server->startup_name, client->identity.startup_name) != 0 &&
-           server->status == 'I' && client->pins == 0 && !client->relay.unsynced &&
-           server->session->owed.count > 0;
-}
-
 enum step relay_need_server(struct client *client)
 {
     struct server *server;
 
-    if (client->server != NULL && is_about_to_leave(client)) {
+    if (client->server != NULL && replay_awaits_name(client)) {
         relay_barrier(client);
         return STEP_WAIT;
     }
@@ -277,6 +267,8 @@ static void release(struct client *client)
         server_close(server, "it served a session that may have left traces");
     else
         pool_give(server);
+    if (client->worker->passages.draining)
+        leave_begin(client);
     if (client->stream.kept_used > 0)
         stream_resume(&client->stream);
 }
@@ -308,8 +300,8 @@ void relay_settle(struct server *server)
             return;
         stream_resume(&client->stream);
     }
-    if (is_clean(server) && is_between(client) && relay_names_back(client) && notify_settled(client) &&
-        state_is_settled(client))
+    if (is_clean(server) && is_between(client) && notify_settled(client) && state_is_settled(client) &&
+        relay_names_back(client))
         release(client);
 }
 

@@ -48,7 +48,8 @@ static void cancel_backend(struct server *server, void (*done)(void *owner), voi
     server->cancels++;
     atomic_fetch_add_explicit(&worker->gateway->counters.cancels_delivered, 1, memory_order_relaxed);
     request =
-        (struct cancel_request){&server->address, server->backend_pid, server->secret, server->secret_bytes};
+        (struct cancel_request){&server->address, server->backend_pid, server->secret, server->secret_bytes,
+                                worker->generation->snapshot->cancel_wait_timeout_us};
     cancel_deliver(&worker->engine, &worker->cancels, &request, cancel_done, cancelling);
 }
 
@@ -82,13 +83,21 @@ void relay_cancel_due(struct server *server)
         cancel_backend(server, told, session->cancel_owner);
 }
 
+/* Nothing on the server is the client's, nor does its next message wait for what is prepared for it. */
+static bool runs_nothing(const struct client *client, struct owed_ring *ring)
+{
+    const struct owed *head = owed_head(ring);
+
+    return head == NULL || (only_ours(ring) && (is_apart(head) || !client->relay.barrier));
+}
+
 /* What the gateway itself asked in front of the client's query is not cancelled. */
 static bool cancel_running(struct client *client, void (*done)(void *owner), void *owner)
 {
     struct server_session *session = client->server->session;
     struct owed *head = owed_head(&session->owed);
 
-    if (head == NULL || only_ours(&session->owed) || (is_apart(head) && session->cancel_told != NULL)) {
+    if (runs_nothing(client, &session->owed) || (is_apart(head) && session->cancel_told != NULL)) {
         done(owner);
         return false;
     }

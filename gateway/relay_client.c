@@ -79,7 +79,7 @@ static enum step on_query(struct client *client, const struct message *message)
         return step;
     if (client->listening != NULL && notify_before(client, &facts, &step))
         return step;
-    step = sequence_before(client, message, &facts, &refused);
+    step = sequence_before(client, message, &facts, text, length, &refused);
     if (step != STEP_TAKEN || refused)
         return step;
     note_size(client, message, &facts);
@@ -284,7 +284,8 @@ static bool must_wait(struct client *client)
 {
     struct server *server = client->server;
 
-    if (client->state == CLIENT_WAITING || client->relay.barrier || client->relay.held)
+    if (client->state == CLIENT_WAITING || client->relay.barrier || client->relay.held ||
+        client->state == CLIENT_LEAVING)
         return true;
     if (server == NULL)
         return stream_congested(&client->stream);

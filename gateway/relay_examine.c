@@ -110,6 +110,8 @@ bool relay_examine(struct client *client, const struct message *message, const c
         return false;
     if (!policy_admits(client, message, facts))
         return false;
+    if ((facts->suspects & PIN_BIT(SEQUENCE)) != 0)
+        atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
     if (!again && client->server == NULL && (client->pins & PIN_BIT(DEDICATED)) == 0 &&
         (facts->suspects & PIN_BIT(SEQUENCE)) != 0)
         sequence_choose(client);
@@ -154,7 +156,7 @@ enum step relay_examine_bound(struct client *client, const struct message *messa
     *refused = !policy_admits(client, message, &facts);
     if (*refused)
         return STEP_TAKEN;
-    step = sequence_before(client, message, &facts, refused);
+    step = sequence_before(client, message, &facts, text, length, refused);
     if (step != STEP_TAKEN || *refused)
         return step;
     step = relay_names_before(client, &facts, text, length, NAMES_BIND);

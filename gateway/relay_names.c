@@ -9,6 +9,7 @@
 #include "gateway/relay_place.h"
 #include "gateway/session/mentions.h"
 #include "gateway/session/owed.h"
+#include "gateway/session/probe.h"
 
 static bool no_memory(struct client *client)
 {
@@ -115,7 +116,8 @@ static bool place_named(struct client *client, const char *text, size_t length, 
     }
     if (!hidden)
         return true;
-    client->server->session->names_unseen = true; /* a function's body says so: what it does to our names is not seen */
+    client->server->session->names_unseen =
+        true; /* a function's body says so: what it does to our names is not seen */
     return client->server->status == 'E' || place_all(client, synced);
 }
 
@@ -197,6 +199,57 @@ void relay_names_done(struct server *server, const unsigned char *tag, size_t si
         return;
     name->material = MATERIAL_NONE;
     names_remove(&client->names, name);
+}
+
+static bool is_found(const struct probe *probe, const char *name)
+{
+    if (strncmp(name, "pgsluice_", 9) == 0)
+        return true; /* it was counted with ours */
+    for (size_t i = 0; i < probe->name_count; i++)
+        if (strcmp(probe->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What was prepared since PostgreSQL was asked is confirmed behind its answer. */
+static void forget_confirmed(struct client *client)
+{
+    const struct table *table = &client->names.table;
+
+    for (size_t i = 0; table->count > 0 && i <= table->mask; i++) {
+        for (struct table_link *link = table->buckets[i], *following; link != NULL; link = following) {
+            struct prepared_name *name = table_entry(link, struct prepared_name, link);
+
+            following = link->next;
+            if (!name->confirmed)
+                continue;
+            name->material = MATERIAL_NONE;
+            names_remove(&client->names, name);
+        }
+    }
+}
+
+void relay_names_found(struct client *client, const struct probe *probe)
+{
+    struct server_session *session = client->server->session;
+    size_t surely = set_confirmed(&session->prepared);
+
+    if (!probe->asks_names)
+        return;
+    if (probe->shared_count < surely)
+        set_doubt_all(&session->prepared);
+    if (probe->shared_count == 0 && surely > 0) { /* nothing but DEALLOCATE ALL removes statements of ours */
+        forget_confirmed(client);
+        return;
+    }
+    for (size_t i = 0; i < session->materials.count; i++) {
+        struct prepared_name *name = session->materials.names[i];
+
+        if (name->material == MATERIAL_NONE || !name->confirmed || is_found(probe, name->name))
+            continue;
+        name->material = MATERIAL_NONE;
+        names_remove(&client->names, name);
+    }
 }
 
 bool relay_names_back(struct client *client)

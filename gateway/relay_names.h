@@ -30,6 +30,11 @@ bool relay_names_leave(const struct client *client, const char *portal);
 /* PostgreSQL executed what this tag says, which begins with 'D'. */
 void relay_names_done(struct server *server, const unsigned char *tag, size_t size);
 
+/* PostgreSQL said what is prepared on the linked server, which owes nothing: what a function or DO removed is
+ * forgotten. */
+struct probe;
+void relay_names_found(struct client *client, const struct probe *probe);
+
 /* Nothing but the client's own statements keeps the server: they are taken back. True when nothing had to be
  * sent, so that the server can go. */
 bool relay_names_back(struct client *client);

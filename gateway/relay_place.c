@@ -189,11 +189,11 @@ bool place_needed(struct client *client, struct prepared_name *name)
            place_shared(client, name->statement, NULL);
 }
 
-bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name)
+bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name, bool ours)
 {
-    bool own = name != NULL && name->material == MATERIAL_TRUE;
+    bool own = !ours && name != NULL && name->material == MATERIAL_TRUE;
     const struct owed owed = {
-        .kind = OWED_DESCRIBE, .ours = name == NULL, .statement = own ? NULL : statement, .name = name};
+        .kind = OWED_DESCRIBE, .ours = ours, .statement = own ? NULL : statement, .name = name};
     char shared[STATEMENT_NAME_BYTES];
     const char *text = own ? name->name : shared;
 
@@ -232,6 +232,7 @@ bool place_unnamed(struct client *client)
         place_header(server, 'P', client->unnamed.bytes);
         stream_forward(&server->stream, client->unnamed.body, client->unnamed.bytes);
         session->unnamed_of = client->id;
+        session->unnamed_batch = session->batch;
         owed.kind = OWED_PARSE;
         return relay_owe(client, &owed);
     }
@@ -328,7 +329,7 @@ static void undo_unnamed(struct server *server, const struct owed *owed)
     session->unnamed_of = (uint64_t)UNNAMED_UNKNOWN;
     if (client == NULL || !of_client)
         return;
-    if (owed->before != 0 && owed != owed_head(&session->owed)) {
+    if (owed->before != 0 && (owed->evicts || owed != owed_head(&session->owed))) {
         unnamed_return(session, &client->unnamed, owed->before);
         return;
     }

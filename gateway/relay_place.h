@@ -22,17 +22,18 @@ void place_header(struct server *server, char type, size_t body);
 /* Our Sync; its ReadyForQuery is swallowed. */
 bool place_sync(struct client *client);
 
-/* Runs a command of ours on the server that is linked and owes nothing, in the client's transaction and, where
- * one was begun, in the middle of its pipeline. */
+/* Runs a command of ours on the server that is linked and owes nothing, in the client's transaction and,
+ * where one was begun, in the middle of its pipeline. */
 bool place_aside(struct client *client, const char *sql);
 
 /* Parses a shared statement under our name for it; name != NULL: as the answer to that client's own Parse. */
 bool place_shared(struct client *client, struct statement *statement, struct prepared_name *name);
 /* The same when the server does not surely have it, or an older one than the client's. */
 bool place_needed(struct client *client, struct prepared_name *name);
-/* Asks for the shape of a shared statement's rows, for the client (name != NULL: also where the server has it
- * under that) or for us. */
-bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name);
+/* Asks for the shape of a shared statement's rows; name: whose shape it is, or NULL (the client is asked by
+ * it, where the server has the statement under that). ours: the client is not told. */
+bool place_describe(struct client *client, struct statement *statement, struct prepared_name *name,
+                    bool ours);
 /* The answer to a Describe of a statement: RowDescription, or NoData (body == NULL). */
 void place_described(struct server *server, const struct owed *owed, const void *body, size_t size);
 /* The client's unnamed statement becomes what the server has under the empty name, or nothing does. */

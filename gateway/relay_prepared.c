@@ -5,6 +5,7 @@
 #include "gateway/relay_prepared.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/catalog.h"
 #include "gateway/client.h"
@@ -57,6 +58,7 @@ static enum step parse_unnamed(struct client *client, const struct message *mess
     client->unnamed.version = client->shard->routines_version;
     owed.number = client->unnamed.number;
     session->unnamed_of = client->id;
+    session->unnamed_batch = session->batch;
     relay_forward(client, message);
     return relay_owe(client, &owed) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -80,6 +82,25 @@ static bool may_be_taken_in_sql(const struct client *client)
     return state_may_have(client, PIN_BIT(PREPARE));
 }
 
+static bool begins_with(const char *text, const char *word)
+{
+    return strncasecmp(text, word, strlen(word)) == 0;
+}
+
+/* PostgreSQL remembers which rows a statement had when it was parsed, and refuses to return others: so must
+ * we, whether the client asks for them or not. Most of what changes rows returns none. */
+static bool remember_shape(struct client *client, struct prepared_name *name)
+{
+    const char *text = name->statement->bytes + strspn(name->statement->bytes, " \t\n\r");
+    bool changes = begins_with(text, "insert") || begins_with(text, "update") ||
+                   begins_with(text, "delete") || begins_with(text, "begin") || begins_with(text, "commit") ||
+                   begins_with(text, "set");
+
+    if (changes && strcasestr(text, "returning") == NULL)
+        return true;
+    return place_describe(client, name->statement, name, true);
+}
+
 static enum step parse_named(struct client *client, const struct message *message,
                              const struct parse_fields *parse, const struct statement_facts *facts)
 {
@@ -98,7 +119,8 @@ static enum step parse_named(struct client *client, const struct message *messag
     name->version = client->shard->routines_version;
     name->batch = client->server->session->batch;
     if (!may_be_taken_in_sql(client))
-        return place_shared(client, name->statement, name) ? STEP_TAKEN : STEP_ENDED;
+        return place_shared(client, name->statement, name) && remember_shape(client, name) ? STEP_TAKEN
+                                                                                           : STEP_ENDED;
     relay_forward(client, message);
     return place_own(client, name) ? STEP_TAKEN : STEP_ENDED;
 }
@@ -115,6 +137,7 @@ static enum step parse_unread(struct client *client, const struct message *messa
         unnamed_forget(&client->unnamed);
         client->unnamed.unread = true;
         client->server->session->unnamed_of = client->id;
+        client->server->session->unnamed_batch = client->server->session->batch;
     }
     return forward_owing(client, message, OWED_PARSE);
 }
@@ -160,6 +183,19 @@ static bool look_again(struct client *client, const char *text, size_t length, s
     return false;
 }
 
+/* A Parse of an earlier batch may yet turn out to be skipped; then the server has another session's
+ * statement. */
+static bool unnamed_is_sure(struct client *client)
+{
+    const struct server_session *session = client->server->session;
+
+    if (session->unnamed_of != client->id || session->unnamed_batch == session->batch ||
+        session->owed.count == 0)
+        return true;
+    relay_barrier(client);
+    return false;
+}
+
 static enum step bind_unnamed(struct client *client, const struct message *message,
                               const struct bind_fields *bind)
 {
@@ -167,13 +203,16 @@ static enum step bind_unnamed(struct client *client, const struct message *messa
     bool refused = false;
     enum step step;
 
+    if (!unnamed_is_sure(client))
+        return STEP_WAIT;
     if (unnamed->known) {
         const char *text = unnamed->body + 1; /* behind the empty name */
 
         if (!look_again(client, text, strlen(text), &unnamed->facts, &unnamed->version))
             return STEP_ENDED;
-        step = unnamed->facts == NULL ? STEP_TAKEN
-                                      : relay_examine_bound(client, message, bind, unnamed->facts, text, &refused);
+        step = unnamed->facts == NULL
+                   ? STEP_TAKEN
+                   : relay_examine_bound(client, message, bind, unnamed->facts, text, &refused);
         if (step != STEP_TAKEN || refused)
             return step;
     }
@@ -216,7 +255,7 @@ static enum step check_shape(struct client *client, struct prepared_name *name, 
         return STEP_TAKEN; /* it could not be told */
     if (entry->shape == 0 && !entry->described) {
         entry->described = true;
-        if (!place_describe(client, name->statement, NULL))
+        if (!place_describe(client, name->statement, NULL, true))
             return STEP_ENDED;
     }
     if (session->owed.count > 0) {
@@ -279,6 +318,8 @@ enum step relay_describe(struct client *client, const struct message *message)
                          &wanted) ||
         kind != 'S')
         return forward_owing(client, message, OWED_DESCRIBE);
+    if (*wanted == '\0' && !unnamed_is_sure(client))
+        return STEP_WAIT;
     if (*wanted == '\0')
         return place_unnamed(client) ? forward_owing(client, message, OWED_DESCRIBE) : STEP_ENDED;
     if (!look_up(client, wanted, &name))
@@ -293,7 +334,7 @@ enum step relay_describe(struct client *client, const struct message *message)
         return forward_owing(client, message, OWED_DESCRIBE);
     if (name->material != MATERIAL_TRUE && !place_needed(client, name))
         return STEP_ENDED;
-    return place_describe(client, name->statement, name) ? STEP_TAKEN : STEP_ENDED;
+    return place_describe(client, name->statement, name, false) ? STEP_TAKEN : STEP_ENDED;
 }
 
 static void close_name(struct client *client, struct prepared_name *name, struct owed *owed)
@@ -322,6 +363,7 @@ enum step relay_close(struct client *client, const struct message *message)
         kind != 'S')
         return forward_owing(client, message, OWED_CLOSE);
     if (*wanted == '\0') {
+        owed.before = unnamed_keep(client->server->session, &client->unnamed);
         owed.evicts = client->unnamed.known;
         unnamed_forget(&client->unnamed);
         owed.number = client->unnamed.number;

@@ -75,6 +75,15 @@ bool replay_reset_name(struct client *client)
     return replay_name(client);
 }
 
+bool replay_awaits_name(const struct client *client)
+{
+    const struct server *server = client->server;
+
+    return client->waiter.named && strcmp(server->startup_name, client->identity.startup_name) != 0 &&
+           server->status == 'I' && client->pins == 0 && !client->relay.unsynced &&
+           server->session->owed.count > 0;
+}
+
 static bool send_change(struct server *server, const struct settings *to, enum settings_stage stage)
 {
     bool sent;

@@ -43,8 +43,18 @@ void sequence_choose(struct client *client)
         client->waiter.only = client->sequence_server;
 }
 
+/* Whether currval or lastval is called for certain: not where a table that is used, or one that is only made,
+ * has it in a default that may go unused. */
+static bool asks_itself(const struct client *client, const char *text, size_t length)
+{
+    struct statement_facts own;
+
+    statement_classify(text, length, !client->relay.plain_backslashes, NULL, &own);
+    return (own.suspects & PIN_BIT(SEQUENCE)) != 0 && !own.routines_change;
+}
+
 enum step sequence_before(struct client *client, const struct message *message,
-                          const struct statement_facts *facts, bool *refused)
+                          const struct statement_facts *facts, const char *text, size_t length, bool *refused)
 {
     struct server *server = client->server;
 
@@ -62,7 +72,7 @@ enum step sequence_before(struct client *client, const struct message *message,
     }
     if (server->status == 'E')
         return STEP_TAKEN;
-    *refused = client->sequence_server != 0;
+    *refused = client->sequence_server != 0 && asks_itself(client, text, length);
     if (*refused) {
         policy_refuse_lost(client, message);
         return STEP_TAKEN;

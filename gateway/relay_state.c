@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "gateway/notify/notify.h"
 #include "gateway/relay.h"
+#include "gateway/relay_names.h"
 #include "gateway/relay_sequence.h"
 #include "gateway/session/probe.h"
 #include "gateway/session/suspicion.h"
@@ -272,8 +273,8 @@ static bool is_tag(const char *tag, size_t length, const char *wanted)
 
 void state_executed(struct client *client, const char *tag, size_t length)
 {
-    if (client->relay.name_reset != NAME_KEPT && (is_tag(tag, length, "RESET") ||
-                                                  is_tag(tag, length, "SET") || is_tag(tag, length, "DISCARD ALL")))
+    if (client->relay.name_reset != NAME_KEPT &&
+        (is_tag(tag, length, "RESET") || is_tag(tag, length, "SET") || is_tag(tag, length, "DISCARD ALL")))
         client->relay.name_reset = NAME_WAS_RESET;
     if (length == 15 && memcmp(tag, "COMMIT PREPARED", 15) == 0)
         client->relay.changes_routines = true;
@@ -363,6 +364,7 @@ void state_answer_end(struct server *server, bool failed)
     }
     if ((probe->found & PIN_BIT(LISTEN)) != 0 && notify_suspect(client))
         probe->found &= ~PIN_BIT(LISTEN);
+    relay_names_found(client, probe);
     take_pins(client, probe->found);
     client->pins &= probe->found | ~(probe->suspects | PIN_BIT(UNSURE) | PIN_BIT(ANYTHING));
     if (probe->temporary_schema || probe->nameless) {

@@ -67,6 +67,9 @@ bool replay_settings(struct client *client);
 /* What could reset application_name was answered: the server gets the client's own. False: out of memory, the
  * session was ended. */
 bool replay_reset_name(struct client *client);
+/* Whether a server with the session's own name is needed, and this one will be given back as soon as
+ * PostgreSQL said what the session left in it. */
+bool replay_awaits_name(const struct client *client);
 /* The server did not take them: another one is tried, or the client is told. The server is closed. */
 void replay_failed(struct server *server, const struct error_fields *fields);
 

@@ -16,13 +16,17 @@
 #include "gateway/client.h"
 #include "gateway/deadlines.h"
 #include "gateway/direct.h"
+#include "gateway/direct_flow.h"
 #include "gateway/gateway.h"
 #include "gateway/memory.h"
 #include "gateway/relay.h"
 #include "gateway/requester.h"
+#include "gateway/takeover/leave.h"
+#include "gateway/throttles.h"
 #include "router/pool_budget.h"
 
 #define SWEEP_SECONDS 0.1
+#define THROTTLE_TICK_SECONDS 0.005
 
 /* Letters that main or another worker writes; each is freed by its delivery. */
 struct client_letter {
@@ -80,12 +84,22 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     client_sweep(worker, now_us);
     deadlines_sweep(worker, now_us);
     memory_sweep(worker);
+    throttles_sweep(worker, now_us);
     pool_sweep(&worker->thread, now_us);
     relay_sweep(&worker->thread, now_us);
     direct_sweep(worker, now_us);
-    cancel_sweep(&worker->cancels, now_us);
+    atomic_fetch_add_explicit(&worker->gateway->counters.cancels_timed_out,
+                              (uint64_t)cancel_sweep(&worker->cancels, now_us), memory_order_relaxed);
     catalog_sweep(worker, now_us);
+    leave_sweep(worker, now_us);
     stop_if_done(worker);
+}
+
+static void throttle_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    flows_go_on(timer->data);
 }
 
 bool worker_open(struct worker *worker, struct gateway *gateway, int index, struct fault *fault)
@@ -111,6 +125,11 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
     list_init(&worker->openings);
     list_init(&worker->questions);
     list_init(&worker->cancels);
+    list_init(&worker->passages.leaving);
+    list_init(&worker->passages.arriving);
+    list_init(&worker->held_flows);
+    ev_timer_init(&worker->throttle_tick, throttle_tick, 0., THROTTLE_TICK_SECONDS);
+    worker->throttle_tick.data = worker;
     mailbox_open(&worker->mailbox, worker->loop, worker);
     ev_timer_init(&worker->sweep, sweep, SWEEP_SECONDS, SWEEP_SECONDS);
     worker->sweep.data = worker;
@@ -126,10 +145,11 @@ static void close_down(struct worker *worker)
 {
     catalog_reads_close(worker);
     pool_close_thread(&worker->thread);
-    cancel_sweep(&worker->cancels, UINT64_MAX);
+    (void)cancel_sweep(&worker->cancels, UINT64_MAX);
     mailbox_close(&worker->mailbox);
     pool_close_thread(&worker->thread);
     ev_timer_stop(worker->loop, &worker->sweep);
+    ev_timer_stop(worker->loop, &worker->throttle_tick);
     ev_check_stop(worker->loop, &worker->turn_start);
     stream_engine_close(&worker->engine);
     generation_release(worker->generation);

@@ -8,6 +8,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
 #include "router/budget_parts.h"
+#include "router/budgets.h"
 
 /* A claim that was not renewed for so long is nobody's; a denied one is not looked at again before. */
 enum { CLAIM_EXPIRES_US = 2000000, RECHECK_US = 50000 };
@@ -48,13 +49,32 @@ static void leave(struct budget_claim *claim)
     atomic_fetch_sub(&claim->budget->waiting, 1);
 }
 
+/* A claim with credit goes before those that came later than that, so that nobody is passed over for
+ * longer. */
+static void enqueue_in_order(struct budget_claim *claim)
+{
+    uint64_t rank_us = atomic_load(&claim->since_us) - atomic_load(&claim->credit_us);
+    struct list *behind = &claim->budget->queue;
+
+    list_each(link, following, &claim->budget->queue) {
+        const struct budget_claim *other = list_entry(link, struct budget_claim, link);
+        uint64_t other_us = atomic_load(&other->since_us) - atomic_load(&other->credit_us);
+
+        if ((int64_t)(other_us - rank_us) > 0) {
+            behind = link;
+            break;
+        }
+    }
+    list_add_before(behind, &claim->link);
+}
+
 static void enqueue(struct budget_claim *claim, uint64_t now_us)
 {
     claim->renewed_us = now_us;
     if (atomic_load(&claim->queued))
         return;
     atomic_store(&claim->since_us, now_us);
-    list_append(&claim->budget->queue, &claim->link);
+    enqueue_in_order(claim);
     atomic_store(&claim->queued, true);
     atomic_fetch_add(&claim->budget->waiting, 1);
     atomic_fetch_add(&claim->budget->waits, 1);
@@ -109,6 +129,21 @@ static void count(struct budget_slot *slot, int change)
             party_count(slot->parties[i], change);
 }
 
+bool budget_is_denied(const struct budget_claim *claim, uint64_t now_us)
+{
+    struct budget *budget = claim->budget;
+
+    return budget != NULL && atomic_load(&claim->queued) && now_us < atomic_load(&claim->check_us) &&
+           atomic_load(&claim->checked) == atomic_load(&budget->version);
+}
+
+static void slot_fill(struct budget_slot *slot, const struct budget_claim *claim)
+{
+    *slot = (struct budget_slot){.budget = claim->budget, .share = claim->share};
+    memcpy(slot->parties, claim->parties, sizeof slot->parties);
+    count(slot, 1);
+}
+
 bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
                  struct budget_slot *slot)
 {
@@ -117,24 +152,41 @@ bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t
     enum denial denial;
     bool taken;
 
-    if (atomic_load(&claim->queued) && atomic_load(&claim->checked) == version &&
-        now_us < atomic_load(&claim->check_us))
+    if (budget_is_denied(claim, now_us))
         return false;
     pthread_mutex_lock(&budget->lock);
     memcpy(claim->limits, limits, sizeof claim->limits);
+    parties_configure(claim);
     denial = judge(claim, now_us);
     atomic_store(&claim->denial, (int)denial);
     taken = denial == DENIAL_NONE;
     if (taken) {
         leave(claim);
-        *slot = (struct budget_slot){.budget = budget, .share = claim->share};
-        memcpy(slot->parties, claim->parties, sizeof slot->parties);
-        count(slot, 1);
+        slot_fill(slot, claim);
     } else {
+        if (denial == DENIAL_PARTY && !atomic_load(&claim->queued))
+            claim->parties[atomic_load(&claim->short_of)]->waits++;
         enqueue(claim, now_us);
         atomic_store(&claim->checked, version);
         atomic_store(&claim->check_us, now_us + RECHECK_US);
     }
+    pthread_mutex_unlock(&budget->lock);
+    return taken;
+}
+
+bool budget_try(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
+                struct budget_slot *slot)
+{
+    struct budget *budget = claim->budget;
+    bool taken;
+
+    if (atomic_load(&budget->waiting) > 0)
+        return false;
+    pthread_mutex_lock(&budget->lock);
+    memcpy(claim->limits, limits, sizeof claim->limits);
+    taken = judge(claim, now_us) == DENIAL_NONE;
+    if (taken)
+        slot_fill(slot, claim);
     pthread_mutex_unlock(&budget->lock);
     return taken;
 }
@@ -277,7 +329,6 @@ void budget_claim_withdraw(struct budget_claim *claim)
     pthread_mutex_lock(&budget->lock);
     leave(claim);
     pthread_mutex_unlock(&budget->lock);
-    budget_wake(budget);
 }
 
 int budget_excess(struct budget *budget)

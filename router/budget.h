@@ -13,37 +13,23 @@
 
 #include "gateway/base/list.h"
 #include "gateway/base/table.h"
+#include "router/budget_party.h"
 #include "router/budget_share.h"
 
 struct budget;
 struct budgets;
 
-/* Besides the shares, connections are counted by these. */
-enum party_kind { PARTY_ROUTE, PARTY_DATABASE, PARTY_USER, PARTIES };
-
-enum { PARTY_NAME_BYTES = 64 };
-
-/* A route, database or user with claims or slots. */
-struct party {
-    struct list link;          /* [l] */
-    enum party_kind kind;
-    char name[PARTY_NAME_BYTES]; /* longer ones, which PostgreSQL cuts too, are cut */
-    int references, used;      /* [l] */
-    int foreign;               /* [l] connections of others */
-    int granted;               /* [l] PostgreSQL's CONNECTION LIMIT, BUDGET_UNLIMITED: none */
-    int ceiling;               /* [l] lower since PostgreSQL refused one more */
-};
-
 enum denial { DENIAL_NONE, DENIAL_ROOM, DENIAL_PARTY, DENIAL_RESTING, DENIAL_AGE };
 
 /* Who wants slots, one at a time. Embedded; its owner opens and closes it. */
 struct budget_claim {
-    struct budget *budget;     /* NULL: not open */
+    struct budget *_Atomic budget; /* [a] NULL: not open */
     enum share share;          /* [s] */
     struct list link;          /* [l] in the queue while it waits */
     struct party *parties[PARTIES]; /* [l] NULL: not counted by that */
     int limits[PARTIES];       /* [l] the configured ones, 0 = none; as last asked */
     _Atomic uint64_t since_us; /* [a] */
+    _Atomic uint64_t credit_us; /* [a] by its route's priority it counts as older by so much */
     uint64_t renewed_us;       /* [l] a claim that nobody renews is forgotten */
     _Atomic bool queued;       /* [a] */
     _Atomic uint64_t checked;  /* [a] the ledger's version when it was denied */
@@ -82,24 +68,10 @@ struct budget {
     _Atomic uint64_t refusals, evictions, waits; /* [a] */
     _Atomic bool refused_lately; /* [a] */
     /* [l] For SHOW; from the last census. */
+    uint64_t guessed_us;       /* [l] when a pooled server was asked last; 0: never */
     int total, foreign, gateways, others_use, reserve, max_connections;
     bool counted;              /* there is a census, not long ago */
 };
-
-/* All ledgers of the process, by HOST:PORT. */
-struct budgets {
-    pthread_mutex_t lock;
-    struct list all;
-    /* Room appeared while claims wait; any thread, no lock held. May be NULL. */
-    void (*wake)(struct budgets *budgets);
-};
-
-void budgets_open(struct budgets *budgets);
-void budgets_close(struct budgets *budgets); /* nothing may be held any more */
-/* The ledger of that server; it lives as long as `budgets`. NULL when out of memory. */
-struct budget *budgets_get(struct budgets *budgets, const char *host, int port);
-/* The floors of the shares and what is left to others, from the configuration. */
-void budget_configure(struct budget *budget, const int wanted[SHARES_OF_CONNECTIONS], int headroom);
 
 /* NULL names are not counted. False when out of memory. */
 bool budget_claim_open(struct budget_claim *claim, struct budget *budget, enum share share,
@@ -113,6 +85,11 @@ void budget_claim_withdraw(struct budget_claim *claim);
  * least; claim->denial tells why. limits: configured, 0 = none. */
 bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
                  struct budget_slot *slot);
+/* What it was told last still holds: without the lock. */
+bool budget_is_denied(const struct budget_claim *claim, uint64_t now_us);
+/* Takes a slot only where nobody waits, without waiting itself: for what could as well not be. */
+bool budget_try(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
+                struct budget_slot *slot);
 /* Takes a slot whether there is room or not: for what cannot wait. Counted by nothing else. */
 void budget_take_anyway(struct budget *budget, enum share share, struct budget_slot *slot);
 /* A slot that was taken is used for another server: it moves there, whether there is room or not. */

@@ -15,6 +15,8 @@ void budget_wake(struct budget *budget);
 
 /* Fills in claim->parties, retained. False when out of memory. */
 bool parties_find(struct budget_claim *claim, const char *const names[PARTIES]);
+/* Remembers claim->limits, to be shown. */
+void parties_configure(struct budget_claim *claim);
 void parties_forget(struct budget_claim *claim);
 void parties_drop_unused(struct budget *budget);
 /* Whether each of the claim's parties may have one more. */

@@ -37,6 +37,13 @@ bool parties_find(struct budget_claim *claim, const char *const names[PARTIES])
     return true;
 }
 
+void parties_configure(struct budget_claim *claim)
+{
+    for (enum party_kind kind = 0; kind < PARTIES; kind++)
+        if (claim->parties[kind] != NULL)
+            claim->parties[kind]->configured = claim->limits[kind];
+}
+
 void parties_drop_unused(struct budget *budget)
 {
     list_each(link, following, &budget->parties) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  * budgets - all ledgers of the process: found by HOST:PORT, configured, ended. */
+#include "router/budgets.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -146,7 +146,7 @@ void cancel_deliver(struct stream_engine *engine, struct list *deliveries,
     }
     delivery->done = done;
     delivery->owner = owner;
-    delivery->deadline_us = clock_now_us() + CANCEL_TIMEOUT_US;
+    delivery->deadline_us = clock_now_us() + request->limit_us;
     list_append(deliveries, &delivery->link);
     stream_open(&delivery->stream, engine, fd, &delivery_events);
     builder_init(&builder, packet, sizeof packet);
@@ -154,13 +154,19 @@ void cancel_deliver(struct stream_engine *engine, struct list *deliveries,
     stream_send(&delivery->stream, builder.bytes, builder.used);
 }
 
-void cancel_sweep(struct list *deliveries, uint64_t now_us)
+int cancel_sweep(struct list *deliveries, uint64_t now_us)
 {
-    while (!list_empty(deliveries)) {
-        struct delivery *delivery = list_entry(deliveries->next, struct delivery, link);
+    int given_up = 0;
+
+    list_each(link, following, deliveries) {
+        struct delivery *delivery = list_entry(link, struct delivery, link);
 
         if (now_us < delivery->deadline_us)
-            break;
+            continue;
+        if (now_us != UINT64_MAX)
+            log_warn("cancel", "cancel_wait_timeout: PostgreSQL did not take a cancel request in time");
         finish(delivery);
+        given_up++;
     }
+    return given_up;
 }

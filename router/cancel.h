@@ -49,14 +49,15 @@ bool cancel_keys_find(struct cancel_keys *keys, uint32_t pid, const void *secret
                       struct cancel_target *target);
 
 /* Sends one CancelRequest and waits for PostgreSQL to close the connection. `done` is called exactly once, on
- * this thread, also when the delivery failed or took longer than CANCEL_TIMEOUT_US. */
-enum { CANCEL_TIMEOUT_US = 10000000 };
+ * this thread, also when the delivery failed or took longer than limit_us. */
 struct cancel_request {
     const struct address *backend;
     uint32_t pid;
     const void *secret;
     size_t bytes;
+    uint64_t limit_us;
 };
 void cancel_deliver(struct stream_engine *engine, struct list *deliveries,
                     const struct cancel_request *request, void (*done)(void *owner), void *owner);
-void cancel_sweep(struct list *deliveries, uint64_t now_us);
+/* Gives up those that take too long, all of them at UINT64_MAX; returns how many. */
+int cancel_sweep(struct list *deliveries, uint64_t now_us);

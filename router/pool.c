@@ -29,33 +29,35 @@ struct pool_shard *pool_shard(struct pool *pool, struct pool_thread *thread)
     return shard;
 }
 
-/* A slot of the pool was taken; without one of the budget it is given back. */
-static bool pool_slot_pay(struct pool_shard *shard, uint64_t now_us)
-{
-    if (pool_budget_take(shard, SHARE_POOLED, now_us))
-        return true;
-    atomic_fetch_sub(&shard->pool->open, 1);
-    return false;
-}
-
-bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us)
+static bool slot_acquire(struct pool_shard *shard, bool spare, uint64_t now_us)
 {
     struct pool *pool = shard->pool;
     int limit = pool_size_now(pool, now_us);
     int open = atomic_load(&pool->open);
 
-    if (now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed) ||
+    if (open >= limit || now_us < atomic_load_explicit(&pool->retry_at_us, memory_order_relaxed) ||
         atomic_load_explicit(&pool->paused, memory_order_relaxed))
+        return false;
+    if (spare ? !pool_budget_try(shard, now_us) : !pool_budget_take(shard, SHARE_POOLED, now_us))
         return false;
     while (open < limit)
         if (atomic_compare_exchange_weak(&pool->open, &open, open + 1)) {
-            if (!pool_slot_pay(shard, now_us))
-                return false;
             if (open >= pool_options(pool)->default_pool_size)
                 atomic_fetch_add_explicit(&pool->reserves, 1, memory_order_relaxed);
             return true;
         }
+    budget_give(&shard->thread->in_hand);
     return false;
+}
+
+bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us)
+{
+    return slot_acquire(shard, false, now_us);
+}
+
+bool pool_spare_acquire(struct pool_shard *shard, uint64_t now_us)
+{
+    return slot_acquire(shard, true, now_us);
 }
 
 static void publish_waiters(struct pool_shard *shard)
@@ -83,14 +85,17 @@ static void queue_remove(struct pool_shard *shard, struct waiter *waiter)
     list_remove(&waiter->link);
     atomic_fetch_sub(&shard->waiting, 1);
     publish_waiters(shard);
-    if (atomic_fetch_sub(&shard->pool->waiting, 1) == 1)
-        pool_budget_withdraw(shard->pool);
+    atomic_fetch_sub(&shard->pool->waiting, 1);
 }
 
 static void grant(struct pool_shard *shard, struct waiter *waiter, struct server *server)
 {
+    uint64_t waited_us = clock_now_us() - waiter->since_us;
+
     queue_remove(shard, waiter);
-    atomic_fetch_add_explicit(&shard->wait_us, clock_now_us() - waiter->since_us, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shard->wait_us, waited_us, memory_order_relaxed);
+    if (waited_us > pool_options(shard->pool)->throttle_target_us)
+        atomic_fetch_add_explicit(&shard->late, 1, memory_order_relaxed);
     if (server != NULL)
         server_enter(server, SERVER_ACTIVE);
     waiter->granted(waiter, server);
@@ -102,8 +107,8 @@ static void refuse(struct pool_shard *shard, struct waiter *waiter, const struct
     waiter->failed(waiter, failure->fault, failure->message, failure->bytes);
 }
 
-/* Closes the longest idle parked server of this shard but keeps its slot for the caller. Not where the budget
- * is short: then what is given up goes to whoever waits longest. */
+/* Closes the longest idle parked server of this shard but keeps its place in the pool for the caller. Not
+ * where the budget is short: then what is given up goes to whoever waits longest. */
 static bool slot_by_eviction(struct pool_shard *shard, uint64_t now_us)
 {
     struct list *parked = &shard->states[SERVER_PARKED];
@@ -118,7 +123,10 @@ static bool slot_by_eviction(struct pool_shard *shard, uint64_t now_us)
     CHECK(server->counted);
     server->counted = false;
     server_close(server, "its slot is needed for a session that it does not fit");
-    return pool_slot_pay(shard, now_us);
+    if (pool_budget_take(shard, SHARE_POOLED, now_us))
+        return true;
+    atomic_fetch_sub(&shard->pool->open, 1);
+    return false;
 }
 
 static void login_ready(struct server *server, void *owner, const struct login_parameters *parameters)
@@ -231,8 +239,8 @@ static void open_for(struct pool_shard *shard, struct waiter *waiter, bool count
 
     if (!alone)
         shard->connecting++;
-    server = connect_start(shard, waiter->profile, waiter->startup_name, counted, &login_events,
-                           alone ? waiter : NULL);
+    server = connect_start(shard, waiter->profile, alone || waiter->named ? waiter->startup_name : "",
+                           counted, &login_events, alone ? waiter : NULL);
     if (server == NULL || !alone)
         return;
     server->dedicated = true;

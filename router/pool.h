@@ -40,6 +40,8 @@ void pool_slot_free(struct pool_shard *shard);
 /* The right to open one more server: of the pool and of the budget, whose slot is in the thread's hand
  * then. */
 bool pool_slot_acquire(struct pool_shard *shard, uint64_t now_us);
+/* The same for a server that nobody waits for. */
+bool pool_spare_acquire(struct pool_shard *shard, uint64_t now_us);
 
 /* Whether a failure of this SQLSTATE passes by itself, so that those who wait go on waiting; and its note:
  * no new connection before server_login_retry is over. */

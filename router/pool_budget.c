@@ -6,6 +6,10 @@
 #include "router/pool.h"
 #include "router/pool_hosts.h"
 
+/* A server that was opened for a pool serves it for so long at least, so that pools that take turns do more
+ * than connecting. */
+enum { TURN_US = 200000 };
+
 /* Of the host that the next connection goes to; NULL when none is kept or no address is known. */
 static struct budget *budget_next(struct pool *pool)
 {
@@ -27,18 +31,23 @@ static bool claim_ready(struct pool *pool, enum share share, struct budget *budg
     const char *const names[PARTIES] = {pool->route, pool->database, pool->user};
     struct budget_claim *claim = claim_for(pool, share);
 
-    if (claim->budget == budget)
-        return true;
-    budget_claim_close(claim);
-    return budget_claim_open(claim, budget, share, names);
+    if (claim->budget != budget) {
+        budget_claim_close(claim);
+        if (!budget_claim_open(claim, budget, share, names))
+            return false;
+    }
+    atomic_store(&claim->credit_us, (uint64_t)pool_options(pool)->priority * 1000000);
+    return true;
 }
 
-bool pool_budget_take(struct pool_shard *shard, enum share share, uint64_t now_us)
+/* With or without a place in the queue. */
+static bool take(struct pool_shard *shard, enum share share, bool queue, uint64_t now_us)
 {
     struct pool *pool = shard->pool;
     const struct pool_options *options = pool_options(pool);
     const int limits[PARTIES] = {options->max_route_connections, options->max_db_connections,
                                  options->max_user_connections};
+    struct budget_slot *in_hand = &shard->thread->in_hand;
     struct budget_claim *claim = claim_for(pool, share);
     struct budget *budget = budget_next(pool);
     bool taken;
@@ -46,11 +55,27 @@ bool pool_budget_take(struct pool_shard *shard, enum share share, uint64_t now_u
     if (budget == NULL)
         return true;
     pthread_mutex_lock(&pool->lock);
-    taken = claim_ready(pool, share, budget) && budget_take(claim, limits, now_us, &shard->thread->in_hand);
+    taken = claim_ready(pool, share, budget) && (queue ? budget_take(claim, limits, now_us, in_hand)
+                                                       : budget_try(claim, limits, now_us, in_hand));
     pthread_mutex_unlock(&pool->lock);
-    if (!taken)
-        evict_for(pool->pools, claim, share == SHARE_POOLED ? pool : NULL, now_us);
     return taken;
+}
+
+bool pool_budget_take(struct pool_shard *shard, enum share share, uint64_t now_us)
+{
+    struct pool *pool = shard->pool;
+
+    if (budget_is_denied(claim_for(pool, share), now_us))
+        return false;
+    if (take(shard, share, true, now_us))
+        return true;
+    evict_for(pool->pools, claim_for(pool, share), share == SHARE_POOLED ? pool : NULL, now_us);
+    return false;
+}
+
+bool pool_budget_try(struct pool_shard *shard, uint64_t now_us)
+{
+    return take(shard, SHARE_POOLED, false, now_us);
 }
 
 void pool_budget_take_anyway(struct pool_shard *shard, enum share share)
@@ -63,8 +88,10 @@ bool pool_budget_waits(const struct pool *pool)
     return atomic_load(&pool->claims[0].queued);
 }
 
-void pool_budget_withdraw(struct pool *pool)
+void pool_budget_tidy(struct pool *pool)
 {
+    if (atomic_load(&pool->waiting) > 0)
+        return;
     for (int i = 0; i < 2; i++) {
         if (!atomic_load(&pool->claims[i].queued))
             continue;
@@ -83,8 +110,11 @@ void pool_budget_close(struct pool *pool)
 bool pool_budget_pays(struct server *server)
 {
     struct pool *pool = server->shard->pool;
+    uint64_t now_us = server->shard->thread->now_us;
 
-    if (server->shard->thread->now_us > atomic_exchange(&pool->owes_until_us, 0))
+    if (now_us < server->opened_us + TURN_US && now_us < atomic_load(&pool->owes_until_us))
+        return false;
+    if (now_us > atomic_exchange(&pool->owes_until_us, 0))
         return false;
     server_close(server, "its place is needed by those who wait longer");
     return true;

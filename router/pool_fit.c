@@ -23,28 +23,32 @@ static bool tells_nothing(const struct server *server, const struct waiter *wait
            !atomic_load_explicit(&server->shard->pool->asks_sequences, memory_order_relaxed);
 }
 
+/* The name that a server was opened with is where RESET goes and what pg_settings shows: most have none. */
+static bool is_called(const struct server *server, const struct waiter *waiter)
+{
+    if (*server->startup_name == '\0')
+        return !waiter->named || *waiter->startup_name == '\0';
+    return strcmp(server->startup_name, waiter->startup_name) == 0;
+}
+
 static bool may_use(const struct server *server, const struct waiter *waiter)
 {
     return server->profile == waiter->profile &&
            (server->marked_for == 0 || server->marked_for == waiter->owner) &&
            server->epoch >= waiter->epoch && tells_nothing(server, waiter) &&
-           settings_cover(waiter->settings, server->customs, waiter->sets) && pool_keeps(server);
+           is_called(server, waiter) && pool_keeps(server) &&
+           settings_cover(waiter->settings, server->customs, waiter->sets);
 }
 
-static bool is_called(const struct server *server, const struct waiter *waiter)
-{
-    return strcmp(server->startup_name, waiter->startup_name) == 0;
-}
-
-enum { BEST = 7 }; /* of servers that bear no traces; those that bear the session's own come first */
+enum { BEST = 3 }; /* of servers that bear no traces; those that bear the session's own come first */
 
 static int fitness(const struct server *server, const struct waiter *waiter)
 {
-    return (server->marked_for != 0 ? 8 : 0) + (server->epoch == waiter->epoch ? 4 : 0) +
-           (server->settings == waiter->settings ? 2 : 0) + (is_called(server, waiter) ? 1 : 0);
+    return (server->marked_for != 0 ? 4 : 0) + (server->epoch == waiter->epoch ? 2 : 0) +
+           (server->settings == waiter->settings ? 1 : 0);
 }
 
-/* One with the defaults of the session's own time, with its settings and its name already, is taken first. */
+/* One with the defaults of the session's own time, and with its settings already, is taken first. */
 static struct server *parked_best(struct pool_shard *shard, const struct waiter *waiter)
 {
     struct server *best = NULL;
@@ -53,8 +57,7 @@ static struct server *parked_best(struct pool_shard *shard, const struct waiter 
     list_each(link, following, &shard->states[SERVER_PARKED]) {
         struct server *server = list_entry(link, struct server, link);
 
-        if (!may_use(server, waiter) || (waiter->named && !is_called(server, waiter)) ||
-            (waiter->only != 0 && waiter->only != server->id))
+        if (!may_use(server, waiter) || (waiter->only != 0 && waiter->only != server->id))
             continue;
         if (fitness(server, waiter) == BEST && !waiter->marks)
             return server;

@@ -2,7 +2,9 @@
  * pool_wait - what becomes of those who wait for a server. */
 #include "router/pool_wait.h"
 
-#include "router/pools.h"
+#include "gateway/base/fault.h"
+#include "router/pool.h"
+#include "router/pool_budget.h"
 
 static uint64_t oldest_us(struct pool *pool)
 {
@@ -30,13 +32,54 @@ int pool_size_now(struct pool *pool, uint64_t now_us)
     return options->default_pool_size + options->reserve_pool_size;
 }
 
-uint64_t pool_rank(struct pool *pool)
+/* What a client reads whose wait was in vain: the cause, if PostgreSQL cannot be reached, or who has it all.
+ */
+static void explain_wait(struct pool *pool, const struct pool_options *options, struct fault *fault)
 {
-    uint64_t since_us = oldest_us(pool), credit_us = (uint64_t)pool_options(pool)->priority * 1000000;
+    unsigned long long limit_ms = options->query_wait_timeout_us / 1000;
+    struct fault cause;
 
-    if (since_us == UINT64_MAX)
-        return UINT64_MAX;
-    return since_us > credit_us ? since_us - credit_us : 0;
+    pthread_mutex_lock(&pool->lock);
+    cause = pool->last_failure;
+    pthread_mutex_unlock(&pool->lock);
+    if (atomic_load(&pool->paused)) {
+        fault_set(fault, "57P03", "query_wait_timeout: the database is paused, and was for %llu ms",
+                  limit_ms);
+        fault_hint(fault, "An operator paused it; RESUME on the console lets it go on.");
+        return;
+    }
+    if (cause.message[0] != '\0') {
+        fault_set(fault, "53300",
+                  "query_wait_timeout: no server connection could be opened within %llu ms: %.300s", limit_ms,
+                  cause.message);
+        fault_hint(fault, "Is PostgreSQL running there, and does it let this user in?");
+        return;
+    }
+    fault_set(fault, "53300", "query_wait_timeout: no server connection became free within %llu ms",
+              limit_ms);
+    if (pool_budget_waits(pool))
+        fault_hint(fault, "PostgreSQL has no more connections to give; SHOW BUDGET tells who has them.");
+    else
+        fault_hint(fault, "All %d server connections of this pool are in use; shorten transactions, or raise "
+                   "default_pool_size or query_wait_timeout.", options->default_pool_size);
+}
+
+void pool_sweep_waiters(struct pool_shard *shard, uint64_t now_us)
+{
+    const struct pool_options *options = pool_options(shard->pool);
+    struct fault fault;
+
+    while (options->query_wait_timeout_us > 0 && !list_empty(&shard->waiters)) {
+        struct waiter *waiter = list_entry(shard->waiters.next, struct waiter, link);
+
+        if (now_us < waiter->since_us + options->query_wait_timeout_us)
+            break;
+        pool_leave(shard, waiter);
+        explain_wait(shard->pool, options, &fault);
+        waiter->failed(waiter, &fault, NULL, 0);
+    }
+    if (!list_empty(&shard->waiters))
+        pool_serve(shard);
 }
 
 void pool_notify_waiters(struct pool_shard *shard, uint64_t now_us)

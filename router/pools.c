@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
@@ -64,19 +62,6 @@ static void shard_init(struct pool_shard *shard, struct pool *pool, struct pool_
     for (int i = 0; i < SERVER_STATES; i++)
         list_init(&shard->states[i]);
     atomic_init(&shard->oldest_us, UINT64_MAX);
-}
-
-static void secret_free(char *secret)
-{
-    if (secret != NULL)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
-static void credentials_wipe(struct credentials *credentials)
-{
-    secret_free(credentials->password);
-    explicit_bzero(credentials, sizeof *credentials);
 }
 
 static void pool_free(struct pool *pool)
@@ -211,53 +196,6 @@ const struct pool_options *pool_options(struct pool *pool)
     return &atomic_load_explicit(&pool->limits, memory_order_acquire)->options;
 }
 
-/* A login of our own is worth a try again. */
-static void credentials_changed(struct pool *pool)
-{
-    atomic_store(&pool->no_password, false);
-    atomic_store(&pool->own_login_at_us, 0);
-}
-
-static bool same_password(const struct credentials *credentials, const char *password)
-{
-    return credentials->password != NULL && strcmp(credentials->password, password) == 0;
-}
-
-static bool same_key(const struct credentials *credentials, const unsigned char *client_key)
-{
-    return credentials->keys &&
-           CRYPTO_memcmp(credentials->client_key, client_key, sizeof credentials->client_key) == 0;
-}
-
-void pool_set_credentials(struct pool *pool, const char *password, const unsigned char *client_key,
-                          const unsigned char *server_key)
-{
-    credentials_changed(pool);
-    pthread_mutex_lock(&pool->lock);
-    if ((password != NULL && !same_password(&pool->credentials, password)) ||
-        (client_key != NULL && !same_key(&pool->credentials, client_key)))
-        atomic_store(&pool->retry_at_us, 0); /* what PostgreSQL refused was another one */
-    if (password != NULL) {
-        credentials_wipe(&pool->credentials);
-        pool->credentials.password = strdup(password);
-    }
-    if (client_key != NULL) {
-        memcpy(pool->credentials.client_key, client_key, sizeof pool->credentials.client_key);
-        memcpy(pool->credentials.server_key, server_key, sizeof pool->credentials.server_key);
-        pool->credentials.keys = true;
-    }
-    pthread_mutex_unlock(&pool->lock);
-}
-
-void pool_set_md5(struct pool *pool, const char *hash)
-{
-    CHECK(strlen(hash) < sizeof pool->credentials.md5);
-    credentials_changed(pool);
-    pthread_mutex_lock(&pool->lock);
-    strcpy(pool->credentials.md5, hash);
-    pthread_mutex_unlock(&pool->lock);
-}
-
 /* Servers of one age do not all go at once: each lives between 90 and 110 percent of server_lifetime. */
 static uint64_t lifetime_of(const struct server *server, uint64_t lifetime_us)
 {
@@ -296,52 +234,6 @@ static void sweep_parked(struct pool_shard *shard, const struct pool_options *op
     publish_idle(shard);
 }
 
-/* What a client reads whose wait was in vain: the cause, if PostgreSQL cannot be reached, or who has it all.
- */
-static void explain_wait(struct pool *pool, const struct pool_options *options, struct fault *fault)
-{
-    unsigned long long limit_ms = options->query_wait_timeout_us / 1000;
-    struct fault cause;
-
-    pthread_mutex_lock(&pool->lock);
-    cause = pool->last_failure;
-    pthread_mutex_unlock(&pool->lock);
-    if (cause.message[0] != '\0') {
-        fault_set(fault, "53300",
-                  "query_wait_timeout: no server connection could be opened within %llu ms: %.300s", limit_ms,
-                  cause.message);
-        fault_hint(fault, "Is PostgreSQL running there, and does it let this user in?");
-        return;
-    }
-    if (atomic_load(&pool->paused)) {
-        fault_set(fault, "57P03", "query_wait_timeout: the database is paused, and was for %llu ms",
-                  limit_ms);
-        fault_hint(fault, "An operator paused it; RESUME on the console lets it go on.");
-        return;
-    }
-    fault_set(fault, "53300", "query_wait_timeout: no server connection became free within %llu ms",
-              limit_ms);
-    fault_hint(fault, "All %d server connections of this pool are in use; shorten transactions, or raise "
-               "default_pool_size or query_wait_timeout.", options->default_pool_size);
-}
-
-static void sweep_waiters(struct pool_shard *shard, const struct pool_options *options, uint64_t now_us)
-{
-    struct fault fault;
-
-    while (options->query_wait_timeout_us > 0 && !list_empty(&shard->waiters)) {
-        struct waiter *waiter = list_entry(shard->waiters.next, struct waiter, link);
-
-        if (now_us < waiter->since_us + options->query_wait_timeout_us)
-            break;
-        pool_leave(shard, waiter);
-        explain_wait(shard->pool, options, &fault);
-        waiter->failed(waiter, &fault, NULL, 0);
-    }
-    if (!list_empty(&shard->waiters))
-        pool_serve(shard);
-}
-
 static void keep_minimum(struct pool_shard *shard, const struct pool_options *options, uint64_t now_us)
 {
     struct pool *pool = shard->pool;
@@ -349,7 +241,7 @@ static void keep_minimum(struct pool_shard *shard, const struct pool_options *op
 
     if (usual == NULL || atomic_load(&pool->open) >= options->min_pool_size ||
         atomic_load(&pool->clients) == 0 || now_us < atomic_load(&pool->spares_at_us) ||
-        pool_budget_waits(pool) || !pool_slot_acquire(shard, now_us))
+        !pool_spare_acquire(shard, now_us))
         return;
     pool_open_spare(shard, usual);
 }
@@ -401,8 +293,9 @@ void pool_sweep(struct pool_thread *thread, uint64_t now_us)
 
         connect_sweep(shard, now_us);
         sweep_parked(shard, options, now_us);
-        sweep_waiters(shard, options, now_us);
+        pool_sweep_waiters(shard, now_us);
         pool_notify_waiters(shard, now_us);
+        pool_budget_tidy(shard->pool);
         keep_minimum(shard, options, now_us);
         if (shard_idle(shard))
             unlist(shard);

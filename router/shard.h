@@ -16,6 +16,7 @@
 #include "gateway/net/stream.h"
 #include "router/budget.h"
 #include "router/pools_hold.h"
+#include "router/credentials.h"
 #include "router/profile.h"
 #include "router/server.h"
 #include "router/waiter.h"
@@ -41,19 +42,12 @@ struct pool_shard {
     _Atomic int parked;          /* [a] length of states[PARKED] */
     _Atomic int active;          /* [a] */
     _Atomic int waiting;         /* [a] length of waiters */
-    _Atomic uint64_t transactions, queries, wait_us; /* [a] written by the owning thread only */
+    _Atomic uint64_t transactions, queries, wait_us,
+        late; /* [a] late: waits beyond throttle_target; written by the owning thread only */
     _Atomic uint64_t oldest_us;  /* [a] since when the first waiter waits; UINT64_MAX = none */
     struct routines *routines;   /* what this worker last heard from pool->catalog; a reference */
     struct routines *routines_before; /* what it knew until the catalogs changed; a reference */
     uint64_t routines_version;
-};
-
-/* How this pool logs in to PostgreSQL. A hash or keys beside a password are newer than it. */
-struct credentials {
-    char *password;              /* NULL = none */
-    char md5[36];                /* "md5" and 32 digits; "" = none */
-    bool keys;                   /* client_key and server_key are known (SCRAM pass-through) */
-    unsigned char client_key[32], server_key[32];
 };
 
 /* Numbers that a reload may change; older ones are kept while the pool lives. */

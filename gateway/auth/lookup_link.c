@@ -15,6 +15,8 @@ static void pass_on(struct query_link *query, enum link_news news)
 {
     struct lookup_link *link = list_entry(query, struct lookup_link, query);
 
+    if (news == LINK_READY)
+        budget_seat(&link->slot, (uint32_t)PQbackendPID(query->connection));
     link->news(link, news);
 }
 
@@ -32,15 +34,18 @@ struct lookup_link *lookup_link_open(struct ev_loop *loop, const struct lookup_p
     link->news = news;
     link->query.news = pass_on;
     link->query.take = result_take;
-    if (query_link_open(&link->query, loop, place->names, place->values, fault))
-        return link;
-    free(link);
-    return NULL;
+    if (!query_link_open(&link->query, loop, place->names, place->values, fault)) {
+        free(link);
+        return NULL;
+    }
+    budget_take_anyway(place->budget, SHARE_ADMIN, &link->slot);
+    return link;
 }
 
 void lookup_link_close(struct lookup_link *link)
 {
     query_link_close(&link->query);
+    budget_give(&link->slot);
     lookup_text_free(&link->found);
     free(link);
 }
@@ -67,9 +72,11 @@ static bool secret_take(struct lookup_link *link, PGresult *result)
     if (PQgetisnull(result, 0, 0))
         return true; /* what a function without SETOF gives for nobody */
     if (strcmp(PQgetvalue(result, 0, 0), link->key.user) != 0)
-        return fault_set(&link->query.fault, "42804", "auth_query gave a row of another user than was asked for");
+        return fault_set(&link->query.fault, "42804",
+                         "auth_query gave a row of another user than was asked for");
     if (bytes > SECRET_MAX_BYTES + 1)
-        taken = fault_set(&link->query.fault, "54000", "auth_query gave a secret above %d bytes", SECRET_MAX_BYTES);
+        taken = fault_set(&link->query.fault, "54000", "auth_query gave a secret above %d bytes",
+                          SECRET_MAX_BYTES);
     else if (bytes > 1 && !lookup_text_copy(&text, &link->found))
         taken = fault_set(&link->query.fault, "53200", "out of memory");
     explicit_bzero(secret, bytes);

@@ -8,6 +8,7 @@
 #include "gateway/auth/lookup_cache.h"
 #include "gateway/base/list.h"
 #include "gateway/control/query_link.h"
+#include "router/budget.h"
 
 struct lookup_place;
 
@@ -16,6 +17,7 @@ enum { LOOKUP_ROLES_MAX = 1000 };
 struct lookup_link {
     struct query_link query;
     struct list link;         /* the owner's */
+    struct budget_slot slot;  /* its place among PostgreSQL's connections */
     void *owner, *asker;
     void (*news)(struct lookup_link *link, enum link_news news); /* the last thing that is done */
     struct lookup_text found; /* the owner may take it; else it goes with the next question */

@@ -131,6 +131,7 @@ bool lookup_place_at(struct lookup_place *place, const struct generation *genera
     memset(place, 0, sizeof *place);
     if (!address_add(place, where->host, &where->address, fault))
         return false;
+    place->budget = where->host->budget;
     login_add(place, generation, where->host, application_name);
     tls_add(place, &snapshot->tls, options->server_tls_sslmode);
     return true;

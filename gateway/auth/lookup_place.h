@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+struct budget;
 struct fault;
 struct generation;
 struct upstream;
@@ -18,6 +19,7 @@ struct lookup_place {
     const char *names[LOOKUP_PLACE_PARAMETERS + 1], *values[LOOKUP_PLACE_PARAMETERS + 1];
     int count;
     char address[64], port[8];
+    struct budget *budget; /* the ledger of that server's connections */
 };
 
 /* Takes the PGxxx variables, which libpq would go by, out of the environment. Before other threads start. */

@@ -211,12 +211,12 @@ static void on_alarm(struct ev_loop *loop, ev_timer *alarm, int events)
     }
 }
 
-static struct control *find_named(struct controls *controls, const struct host *host)
+static struct control *find_named(struct controls *controls, const char *host, int port)
 {
     list_each(link, following, &controls->all) {
         struct control *control = list_entry(link, struct control, link);
 
-        if (control->host->port == host->port && strcmp(control->host->name, host->name) == 0)
+        if (control->host->port == port && strcmp(control->host->name, host) == 0)
             return control;
     }
     return NULL;
@@ -277,7 +277,7 @@ static void controls_match(struct controls *controls)
         struct upstream *upstream = &upstreams->items[i];
 
         for (size_t h = 0; h < upstream->host_count; h++) {
-            struct control *control = find_named(controls, &upstream->hosts[h]);
+            struct control *control = find_named(controls, upstream->hosts[h].name, upstream->hosts[h].port);
 
             if (control == NULL)
                 control_add(controls, upstream, &upstream->hosts[h]);
@@ -318,7 +318,7 @@ void controls_close(struct controls *controls)
 
 struct control *controls_find(struct controls *controls, const struct host *host)
 {
-    return find_named(controls, host);
+    return find_named(controls, host->name, host->port);
 }
 
 bool controls_facts(struct controls *controls, const struct host *host, struct host_facts *facts)
@@ -328,13 +328,30 @@ bool controls_facts(struct controls *controls, const struct host *host, struct h
 
     memset(facts, 0, sizeof *facts);
     pthread_mutex_lock(&controls->lock);
-    control = find_named(controls, host);
+    control = find_named(controls, host->name, host->port);
     if (control != NULL) {
         *facts = control->facts;
         known = control->known;
     }
     pthread_mutex_unlock(&controls->lock);
     return known;
+}
+
+bool controls_failure(struct controls *controls, const char *host, int port, struct fault *fault)
+{
+    const struct control *control;
+    bool failing = false;
+
+    pthread_mutex_lock(&controls->lock);
+    control = find_named(controls, host, port);
+    if (control != NULL && !control->known) {
+        fault_set(fault, "08001", "PostgreSQL was not asked yet");
+        if (control->failing_since_us != 0)
+            *fault = control->fault;
+        failing = true;
+    }
+    pthread_mutex_unlock(&controls->lock);
+    return failing;
 }
 
 static void deliver_soon(struct letter *letter, void *owner)

@@ -74,6 +74,9 @@ struct control *controls_find(struct controls *controls, const struct host *host
  * said before, answered_us 0 for never. */
 bool controls_facts(struct controls *controls, const struct host *host, struct host_facts *facts);
 
+/* Any thread: why the server at that place cannot be asked. False when it is no control's, or can. */
+bool controls_failure(struct controls *controls, const char *host, int port, struct fault *fault);
+
 /* Any thread: PostgreSQL refused something; it is asked again at once, but not more than ten times a
  * second. */
 void controls_ask_soon(struct controls *controls);

@@ -2,6 +2,7 @@
  * ledgers - keeps the budget of each PostgreSQL server up to date. */
 #include "gateway/control/ledgers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/base/clock.h"
@@ -149,4 +150,20 @@ void ledgers_close(struct ledgers *ledgers)
 {
     if (ledgers->gateway != NULL)
         ev_timer_stop(ledgers->gateway->loop, &ledgers->tick);
+}
+
+void ledgers_source(struct ledgers *ledgers, const struct budget *budget, const struct budget_view *view,
+                    char *text, size_t room)
+{
+    const char *old = view->guessed        ? "pooled servers' answers, and refusals"
+                      : view->gateways > 0 ? "its last answer, and refusals"
+                                           : "PostgreSQL's refusals only";
+    struct fault fault;
+
+    if (view->counted)
+        snprintf(text, room, "control connection");
+    else if (controls_failure(&ledgers->gateway->controls, budget->host, budget->port, &fault))
+        snprintf(text, room, "%s: %.180s", old, fault.message);
+    else
+        snprintf(text, room, "%s: no auth_user is configured", old);
 }

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <ev.h>
+#include <stddef.h>
 
+struct budget;
+struct budget_view;
 struct budgets;
 struct gateway;
 struct upstreams;
@@ -22,3 +25,7 @@ void ledgers_attach(struct budgets *budgets, struct upstreams *upstreams);
 void ledgers_open(struct ledgers *ledgers, struct gateway *gateway);
 void ledgers_reload(struct ledgers *ledgers);
 void ledgers_close(struct ledgers *ledgers);
+
+/* Any thread. Where the numbers of this ledger come from, as a sentence. */
+void ledgers_source(struct ledgers *ledgers, const struct budget *budget, const struct budget_view *view,
+                    char *text, size_t room);

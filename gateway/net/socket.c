@@ -11,7 +11,21 @@
 
 #include "gateway/base/fault.h"
 
-enum { KEEPALIVE_IDLE_S = 60, KEEPALIVE_INTERVAL_S = 10, KEEPALIVE_COUNT = 3 };
+/* One word each, so that a reload needs no lock: a connection that has some of the old and some of the new is
+ * no harm. */
+static struct {
+    _Atomic int keepalive, keepidle_s, keepintvl_s, keepcnt, user_timeout_ms, defer_accept_s;
+} options = {.keepalive = 1, .keepidle_s = 60, .keepintvl_s = 10, .keepcnt = 3};
+
+void socket_configure(const struct socket_options *wanted)
+{
+    options.keepalive = wanted->keepalive;
+    options.keepidle_s = wanted->keepidle_s;
+    options.keepintvl_s = wanted->keepintvl_s;
+    options.keepcnt = wanted->keepcnt;
+    options.user_timeout_ms = wanted->user_timeout_ms;
+    options.defer_accept_s = wanted->defer_accept_s;
+}
 
 static void option(int fd, int level, int name, int value)
 {
@@ -24,10 +38,21 @@ static void socket_tune(int fd, int family)
     if (family == AF_UNIX)
         return;
     option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+    option(fd, SOL_SOCKET, SO_KEEPALIVE, options.keepalive);
+    if (options.keepidle_s > 0)
+        option(fd, IPPROTO_TCP, TCP_KEEPIDLE, options.keepidle_s);
+    if (options.keepintvl_s > 0)
+        option(fd, IPPROTO_TCP, TCP_KEEPINTVL, options.keepintvl_s);
+    if (options.keepcnt > 0)
+        option(fd, IPPROTO_TCP, TCP_KEEPCNT, options.keepcnt);
+    option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms);
+}
+
+void socket_retune(int listener, const struct address *address)
+{
+    socket_tune(listener, address->any.sa_family);
+    if (address->any.sa_family != AF_UNIX)
+        option(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, options.defer_accept_s);
 }
 
 /* A socket file that nobody listens on any more is in the way of a restart. */
@@ -61,7 +86,7 @@ int socket_listen(const struct address *address, int backlog, struct fault *faul
     } else {
         option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     }
-    socket_tune(fd, address->any.sa_family);
+    socket_retune(fd, address);
     if (address->any.sa_family == AF_INET6)
         option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (bind(fd, &address->any, address->length) != 0 || listen(fd, backlog) != 0) {

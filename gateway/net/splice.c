@@ -39,7 +39,9 @@ static void end(struct splice *splice, int error)
 
 static ssize_t splice_from(struct splice *at)
 {
-    return splice(at->from, NULL, at->pipe[1], NULL, PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    size_t most = at->budget < PIPE_BYTES ? at->budget : PIPE_BYTES;
+
+    return splice(at->from, NULL, at->pipe[1], NULL, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 }
 
 static ssize_t splice_to(struct splice *at)
@@ -83,16 +85,27 @@ static void note_flow(struct splice *splice, size_t moved)
     splice->events->idle(splice->owner);
 }
 
+static bool has_budget(struct splice *splice)
+{
+    if (splice->budget == 0)
+        splice->budget = splice->events->more == NULL ? SIZE_MAX : splice->events->more(splice->owner);
+    return splice->budget > 0;
+}
+
 static void readable(struct ev_loop *loop, ev_io *reader, int events)
 {
     struct splice *splice = reader->data;
     size_t moved = 0;
 
-    (void)loop;
     (void)events;
     for (int round = 0; round < ROUNDS_A_TURN; round++) {
-        ssize_t got = splice_from(splice);
+        ssize_t got;
 
+        if (!has_budget(splice)) {
+            ev_io_stop(loop, reader);
+            return;
+        }
+        got = splice_from(splice);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && errno == EAGAIN)
@@ -102,6 +115,7 @@ static void readable(struct ev_loop *loop, ev_io *reader, int events)
             return;
         }
         splice->finished = got == 0;
+        splice->budget -= (size_t)got;
         splice->held += (size_t)got;
         moved += (size_t)got;
         if (!drain(splice))
@@ -119,6 +133,12 @@ static void writable(struct ev_loop *loop, ev_io *writer, int events)
         return;
     ev_io_stop(loop, writer);
     ev_io_start(loop, &splice->reader);
+}
+
+void splice_go_on(struct splice *splice)
+{
+    if (splice_active(splice) && splice->held == 0)
+        ev_io_start(splice->loop, &splice->reader);
 }
 
 bool splice_start(struct splice *splice, struct ev_loop *loop, int from, int to,

@@ -37,8 +37,8 @@ struct owed {
     uint8_t material;
     struct statement *statement;  /* PARSE, CLOSE: what `prepares` or `evicts` is about; DESCRIBE: what it
                                      asks about; retained */
-    uint64_t number;              /* PARSE, CLOSE without a name: of the client's change, see struct unnamed */
-    uint32_t before;              /* PARSE without a name: what it replaces, see unnamed_keep; 0: not kept */
+    uint64_t number; /* PARSE, CLOSE without a name: of the client's change, see struct unnamed */
+    uint32_t before; /* PARSE, CLOSE without a name: what it replaces, see unnamed_keep; 0: not kept */
     struct prepared_name *name;   /* PARSE: the client's name that it added, or one that we place; CLOSE: that
                                      is removed or taken back; DESCRIBE: that it asks about; retained */
 };
@@ -69,6 +69,7 @@ struct server_session {
     struct prepared_set prepared;
     struct name_list materials;   /* statements that may be there under the client's own names */
     uint64_t unnamed_of;          /* id of the client whose unnamed statement the server has, 0 = none */
+    uint64_t unnamed_batch;       /* ... since which batch: an earlier one may still be skipped */
     unsigned char *replaced;      /* unnamed statements that later ones of one batch replace; owned */
     size_t replaced_used;
     unsigned char *excuse;        /* an ErrorResponse to be sent instead of PostgreSQL's: relay_error.c */
@@ -111,8 +112,8 @@ void owed_pop(struct owed_ring *ring);
 /* Drops one in the middle: a Sync that the server ignored inside COPY. */
 void owed_remove(struct owed_ring *ring, uint32_t index);
 
-/* Keeps what the client's next Parse replaces in the middle of a batch, for the case that PostgreSQL skips that
- * Parse: for owed.before. 0: no room or no memory for it. */
+/* Keeps what the client's next Parse replaces in the middle of a batch, for the case that PostgreSQL skips
+ * that Parse: for owed.before. 0: no room or no memory for it. */
 enum { REPLACED_MAX_BYTES = 1 << 16 };
 uint32_t unnamed_keep(struct server_session *session, const struct unnamed *unnamed);
 /* Makes it the client's and the server's again. */

@@ -100,6 +100,25 @@ void set_clear(struct prepared_set *set)
     table_free(&set->table);
 }
 
+size_t set_confirmed(const struct prepared_set *set)
+{
+    size_t count = 0;
+
+    list_each(link, following, &set->recent)
+        count += list_entry(link, struct prepared_entry, recency)->confirmed;
+    return count;
+}
+
+void set_doubt_all(struct prepared_set *set)
+{
+    list_each(link, following, &set->recent) {
+        struct prepared_entry *entry = list_entry(link, struct prepared_entry, recency);
+
+        entry->confirmed = false;
+        entry->batch = UINT64_MAX;
+    }
+}
+
 struct statement *set_surplus(struct prepared_set *set, size_t limit)
 {
     if (set->table.count <= limit)

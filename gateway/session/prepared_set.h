@@ -42,5 +42,7 @@ void set_confirm(struct prepared_set *set, const struct statement *statement); /
 /* A Parse or Close of it was skipped or failed: it is there or not. False: out of memory. */
 bool set_doubt(struct prepared_set *set, struct statement *statement);
 void set_remove(struct prepared_set *set, const struct statement *statement); /* its Close is being sent */
+size_t set_confirmed(const struct prepared_set *set); /* so many are surely there */
+void set_doubt_all(struct prepared_set *set);
 /* The least recently used one, when there are more than `limit`; NULL otherwise. */
 struct statement *set_surplus(struct prepared_set *set, size_t limit);

@@ -43,6 +43,12 @@ static const struct {
     {PIN_BIT(PREPARE), 'p', PIN_BIT(PREPARE),
      "SELECT 'p', NULL, NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements p WHERE "
      "p.from_sql)"},
+    {PIN_BIT(PREPARE), 'c', 0,
+     "SELECT 'c', NULL, CAST(pg_catalog.count(*) AS pg_catalog.text) FROM pg_catalog.pg_prepared_statements p"
+     " WHERE NOT p.from_sql AND pg_catalog.starts_with(p.name, 'pgsluice_')"},
+    {PIN_BIT(PREPARE), 'n', 0,
+     "SELECT 'n', p.name, NULL FROM pg_catalog.pg_prepared_statements p"
+     " WHERE NOT p.from_sql AND NOT pg_catalog.starts_with(p.name, 'pgsluice_')"},
     {PIN_BIT(LISTEN), 'l', PIN_BIT(LISTEN), "SELECT 'l', c, NULL FROM pg_catalog.pg_listening_channels() c"},
     {PIN_BIT(ORIGIN), 'o', PIN_BIT(ORIGIN),
      "SELECT 'o', NULL, NULL WHERE pg_catalog.pg_replication_origin_session_is_setup()"},
@@ -139,6 +145,7 @@ struct probe *probe_new(const struct suspicion *suspicion, const struct settings
         probe->all = true;
     }
     probe->all = probe->all || must_list_all(suspicion);
+    probe->asks_names = (probe->suspects & PIN_BIT(PREPARE)) != 0;
     if ((probe->suspects & PIN_BIT(SETTING)) != 0)
         ask_settings(&text, suspicion, known, user, probe->all);
     for (size_t i = 0; i < sizeof asked_rows / sizeof *asked_rows; i++)
@@ -160,14 +167,20 @@ static void items_free(struct probe *probe)
     }
 }
 
+static void list_free(char **list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(list[i]);
+    free(list);
+}
+
 void probe_free(struct probe *probe)
 {
     if (probe == NULL)
         return;
     items_free(probe);
-    for (size_t i = 0; i < probe->channel_count; i++)
-        free(probe->channels[i]);
-    free(probe->channels);
+    list_free(probe->channels, probe->channel_count);
+    list_free(probe->names, probe->name_count);
     free(probe);
 }
 
@@ -205,18 +218,19 @@ static void keep_setting(struct probe *probe, char *name, char *value)
     probe->items[probe->count++] = (struct setting){name, value};
 }
 
-static void keep_channel(struct probe *probe, char *name)
+/* Takes over name. */
+static void keep_name(struct probe *probe, char ***list, size_t *count, char *name)
 {
-    char **wider = realloc(probe->channels, (probe->channel_count + 1) * sizeof *wider);
+    char **wider = realloc(*list, (*count + 1) * sizeof *wider);
 
     if (wider != NULL)
-        probe->channels = wider;
-    if (wider == NULL || name == NULL || probe->channel_count == PROBE_CHANNELS_MAX) {
+        *list = wider;
+    if (wider == NULL || name == NULL || *count == PROBE_LIST_MAX) {
         probe->broken = true;
         free(name);
         return;
     }
-    probe->channels[probe->channel_count++] = name;
+    wider[(*count)++] = name;
 }
 
 static void keep(struct probe *probe, char letter, char *name, char *value)
@@ -226,9 +240,15 @@ static void keep(struct probe *probe, char letter, char *name, char *value)
         return;
     }
     if (letter == 'l') {
-        keep_channel(probe, name);
+        keep_name(probe, &probe->channels, &probe->channel_count, name);
         name = NULL;
     }
+    if (letter == 'n') {
+        keep_name(probe, &probe->names, &probe->name_count, name);
+        name = NULL;
+    }
+    if (letter == 'c' && value != NULL)
+        probe->shared_count = strtoul(value, NULL, 10);
     if (letter == 'x')
         probe->found |= PIN_BIT(SETTING);
     if (letter == 'T')

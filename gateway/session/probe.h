@@ -11,7 +11,7 @@
 
 struct suspicion;
 
-enum { PROBE_CHANNELS_MAX = 1000, PROBE_TEXT_MAX_BYTES = 1 << 20 };
+enum { PROBE_LIST_MAX = 1000, PROBE_TEXT_MAX_BYTES = 1 << 20 };
 
 /* One question and what was answered so far; made for each question. */
 struct probe {
@@ -25,6 +25,10 @@ struct probe {
     size_t count;
     char **channels;               /* owned: what the session listens to */
     size_t channel_count;
+    bool asks_names;               /* about statements of the protocol, too: the next two tell */
+    size_t shared_count;           /* statements under names of ours */
+    char **names;                  /* owned: the others */
+    size_t name_count;
 };
 
 /* The question for everything that was raised; known: the session's settings until now; user: as whom its

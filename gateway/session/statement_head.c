@@ -163,6 +163,8 @@ static void deallocate_see(struct scan *scan)
     enum keyword keyword = keyword_take(&ahead, &token);
 
     scan->facts->barrier = scan->facts->executes = true;
+    if (scan->level > 0)
+        scan_suspect(scan, PIN_PREPARE); /* no command tag will tell that it was done */
     if (keyword == KEYWORD_ALL || (keyword == KEYWORD_PREPARE && keyword_peek(&ahead) == KEYWORD_ALL))
         scan->facts->discards = true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  * statement_settings - which settings SET, RESET and set_config change for longer than a transaction. */
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/session/statement_scan.h"
 
@@ -154,13 +155,29 @@ static void set_named(struct scan *scan, struct lexer *ahead, struct token *toke
         scan->facts->settings_reset = true;
 }
 
+/* Those that are named: a default that was not set is not to be carried along as if it were. */
+static void set_characteristics(struct scan *scan, struct lexer *ahead)
+{
+    static const struct {
+        const char *word, *setting;
+    } modes[] = {{"isolation", "default_transaction_isolation"},
+                 {"only", "default_transaction_read_only"},
+                 {"write", "default_transaction_read_only"},
+                 {"deferrable", "default_transaction_deferrable"}};
+    struct token token;
+
+    while (lexer_next(ahead, &token) == TOKEN_WORD || (token.kind == TOKEN_SYMBOL && *token.text == ','))
+        for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+            if (token.length == strlen(modes[i].word) &&
+                strncasecmp(token.text, modes[i].word, token.length) == 0)
+                setting_add_text(scan, modes[i].setting);
+}
+
 /* SET SESSION AUTHORIZATION and SET SESSION CHARACTERISTICS AS TRANSACTION, from their second word on. */
 static void set_session(struct scan *scan, struct lexer *ahead, enum keyword keyword)
 {
     if (keyword == KEYWORD_CHARACTERISTICS) {
-        setting_add_text(scan, "default_transaction_isolation");
-        setting_add_text(scan, "default_transaction_read_only");
-        setting_add_text(scan, "default_transaction_deferrable");
+        set_characteristics(scan, ahead);
         return;
     }
     setting_add_text(scan, "session_authorization");

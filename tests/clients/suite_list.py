@@ -78,6 +78,7 @@ class Psycopg2(Pytest):
 
 class Psycopg3(Pytest):
     name = "psycopg3"
+    known = {r"::test_(broken|context_inerror_rollback_no_clobber)(\[|$)": PID}
     options = ("-m", "not slow and not timing and not mypy")
 
     def environment(self, place):

@@ -32,7 +32,7 @@ FRESH = {
     "settings": "select name, setting, reset_val from pg_settings where name !~ '[.]' and name !~ '^transaction_'"
                 " order by name",
     "changed settings": "select name, setting from pg_settings where source = 'session' and name !~ '^transaction_'",
-    "custom settings": "select n, nullif(current_setting(n, true), '') from unnest(array['app.tenant_id', 'app.who',"
+    "custom settings": "select n, current_setting(n, true) from unnest(array['app.tenant_id', 'app.who',"
                        " 'app.last', 'my.mine', 'my.other']) n",
     "roles": "select current_user, session_user, current_setting('role'), current_setting('session_authorization'),"
              " current_setting('is_superuser')",
@@ -71,12 +71,16 @@ class Stage:
     def compare(self, script, protocol, hostile=True):
         """Fails with the difference of both transcripts, or with what a fresh client finds afterwards."""
         script = script.replace("%PORT%", str(self.postgres.port))
-        steps = HOSTILE if hostile and "B: " not in script else []
+        steps = self._hostile() if hostile and "B: " not in script else []
         expected = self._directly(script, protocol, steps)
         found = Run(self.pooled, script, protocol, self.direct).play(steps, expected)
         if found != expected:
             raise AssertionError(difference(expected, found))
         self.look_fresh("postgres" if "\\login postgres" in script else "app")
+
+    def _hostile(self):
+        """Who draws keeps a server where others ask for what was drawn: not where there is only one."""
+        return [step for step in HOSTILE if self.size > 1 or "nextval" not in step]
 
     def _directly(self, script, protocol, steps):
         run = Run(self.direct, script, protocol, self.direct)

@@ -15,7 +15,10 @@ def stage(postgres, gateway_of_module):
 
     def of_size(size):
         if size not in known:
-            gateway = gateway_of_module(pool=size, workers=1, defaults={"query_wait_timeout": "2s"})
+            defaults = {"query_wait_timeout": "2s"}
+            if size > 1:  # without this the first question of all may hear that the answer is lost
+                defaults["session_state"] = {"sequence": "pin"}
+            gateway = gateway_of_module(pool=size, workers=1, defaults=defaults)
             gateway.wait_until_known()
             known[size] = Stage(postgres, gateway, size)
         return known[size]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """test_cancel - a CancelRequest ends its own client's running query and nothing else, ever."""
 
+import contextlib
 import random
+import socket
 import threading
 import time
 
@@ -237,3 +239,65 @@ def test_a_storm_of_cancels_hits_only_those_who_asked(gateway):
 
     in_threads(*[impatient] * 6, *[calm] * 6)
     assert counts["cancelled"] > 20 and counts["calm"] > 50, counts
+
+
+class Deaf:
+    """In front of PostgreSQL: takes cancel requests and says nothing, not even goodbye."""
+
+    CANCEL = (80877102).to_bytes(4, "big")
+
+    def __init__(self, port):
+        self.port, self.kept = port, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        first = client.recv(4096)
+        self.kept.append(client)
+        if first[4:8] == self.CANCEL:
+            return
+        server = socket.create_connection(("127.0.0.1", self.port))
+        server.sendall(first)
+        self.kept.append(server)
+        threading.Thread(target=self._copy, args=(server, client), daemon=True).start()
+        self._copy(client, server)
+
+    @staticmethod
+    def _copy(source, target):
+        with contextlib.suppress(OSError):
+            while part := source.recv(65536):
+                target.sendall(part)
+            target.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        for one in [self.listener, *self.kept]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+def test_a_cancel_request_that_nobody_takes_is_given_up_after_cancel_wait_timeout(gateway, postgres):
+    deaf = Deaf(postgres.port)
+    try:
+        gate = gateway(pool=1, workers=1, hosts=[f"127.0.0.1:{deaf.listener.getsockname()[1]}"],
+                       limits={"cancel_wait_timeout": "700ms"})
+        with gate.login() as client:
+            client.send(m.query("select pg_sleep(3)"))
+            time.sleep(0.5)
+            began = time.monotonic()
+            client.cancel()
+            assert time.monotonic() - began >= 0.7
+            assert "cancel_wait_timeout" in gate.log()
+            rows = gate.console("SHOW COUNTERS")
+            assert next(row["value"] for row in rows if row["name"] == "cancels_timed_out") == 1
+            assert not errors_of(client.until("Z"))
+            client.leave()
+        gate.stop()
+    finally:
+        deaf.close()

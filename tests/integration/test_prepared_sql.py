@@ -6,6 +6,7 @@ import pytest
 
 import messages as m
 from load import Neighbours
+from rawpg import errors_of, rows_of
 from test_transparent import directly, transcript
 
 Q, P, S = m.query, m.parse, m.sync
@@ -191,3 +192,46 @@ def test_nothing_of_a_client_stays_under_its_own_names(busy):
                 found = next_one.ask(run("left") + S())
                 assert [m.fields(item.body)["C"] for item in found if item.type == "E"] == ["26000"]
                 next_one.leave()
+
+
+
+@pytest.fixture(scope="module")
+def deallocating(postgres):
+    postgres.sql("""create or replace function deallocate_all_of_mine() returns int language plpgsql as
+                    $$ begin deallocate all; return 1; end $$;
+create or replace function deallocate_computed(what text) returns int language plpgsql as
+                    $$ begin execute 'deallocate ' || what; return 1; end $$;
+""")
+
+
+@pytest.mark.parametrize("how", ["select deallocate_all_of_mine()", "select deallocate_computed('all')",
+                                 "do $$ begin deallocate all; end $$", "do $$ begin execute 'deallocate all'; end $$"])
+def test_what_a_function_deallocates_is_gone_for_its_session_and_nobody_else(gateway, deallocating, how):
+    """On a connection of its own, too, the function takes what was prepared by messages."""
+    pool = gateway(pool=1, workers=1)
+    pool.wait_until_known()
+    with pool.login() as client, pool.login() as other:
+        for one in (client, other):
+            one.ask(m.parse("of_mine", "select 'mine'"), m.sync())
+        client.ask(m.parse("of_other", "select 'other'"), m.sync())
+        assert not errors_of(client.query(how))
+        for _ in range(2):
+            assert rows_of(other.ask(run("of_mine"), m.sync())) == [["mine"]]
+        for name in ("of_mine", "of_other"):
+            assert [error["C"] for error in errors_of(client.ask(run(name), m.sync()))] == ["26000"]
+            assert not errors_of(client.ask(m.parse(name, "select 'anew'"), m.sync()))
+            assert rows_of(client.ask(run(name), m.sync())) == [["anew"]]
+        client.leave()
+        other.leave()
+
+
+def test_what_do_deallocates_by_name_is_gone_alone(gateway):
+    pool = gateway(pool=1, workers=1)
+    pool.wait_until_known()
+    with pool.login() as client:
+        for name in ("of_mine", "of_other"):
+            client.ask(m.parse(name, f"select '{name}'"), m.sync())
+        assert not errors_of(client.query("do $$ begin deallocate of_mine; end $$"))
+        assert [error["C"] for error in errors_of(client.ask(run("of_mine"), m.sync()))] == ["26000"]
+        assert rows_of(client.ask(run("of_other"), m.sync())) == [["of_other"]]
+        client.leave()

@@ -127,3 +127,13 @@ def test_currval_in_a_default_needs_no_sequence_state_before_it_is_called(gatewa
             assert client.value("insert into follows (b) values (2) returning a") == mine
         finally:
             client.query("drop table if exists public.follows")
+
+
+def test_currval_asked_in_a_block_is_known_to_the_whole_pool(gateway):
+    pool = gateway(pool=2, workers=1)
+    with pool.login() as asker, pool.login() as client:
+        for statement in ("begin", "select currval('tickets')", "rollback", "discard sequences"):
+            asker.query(statement)
+        programs.eventually(lambda: not pool.console("SHOW PINS"), 10, what="the end of the pin")
+        client.query("select nextval('tickets')")
+        assert len(pool.console("SHOW PINS")) == 1

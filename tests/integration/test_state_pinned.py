@@ -6,6 +6,7 @@ import pytest
 import programs
 from rawpg import errors_of
 from state_compare import KEPT, SHARED, runs
+from state_objects import prepare_state
 
 pytest_plugins = ("state_fixtures",)
 
@@ -209,6 +210,27 @@ SEQUENCES = {
         A: discard all
         A: select lastval()
         B: select lastval()
+        clean: truncate serials restart identity
+    """,
+    "nobody hears what others drew": r"""
+        S: alter sequence numbers restart 300
+        B: select nextval('numbers')
+        B: insert into serials (body) values ('of B')
+        A: begin
+        A: select lastval()
+        A: rollback
+        A: begin
+        A: \x select 1 ;; \x select lastval() ;; \x select 1
+        A: rollback
+        A: \parse ask select currval('numbers')
+        A: \run ask
+        A: \x insert into serials (body) values ('of A') ;; \x select lastval() = currval('serials_id_seq')
+        A: begin ;; insert into serials (body) values ('of A') ;; select lastval() = currval('serials_id_seq') ;; commit
+        A: \run ask
+        B: \run ask
+        B: select currval('numbers')
+        A: discard sequences
+        A: select lastval()
         clean: truncate serials restart identity
     """,
     "sequence state in and after transactions": r"""
@@ -512,3 +534,18 @@ def test_a_client_that_vanishes_in_any_state_leaves_nothing(stage, name):
         programs.eventually(lambda: one.postgres.value("select count(*) = 0 from pg_locks where locktype = 'advisory'"),
                             10, what="the end of all advisory locks")
         one.look_fresh()
+
+
+@pytest.mark.parametrize("question", ["select lastval()", "select currval('numbers')"])
+def test_the_first_question_for_a_sequence_of_all_tells_nobody_elses_value(gateway, postgres, question):
+    prepare_state(postgres)
+    pool = gateway(pool=1, workers=1)
+    pool.wait_until_known()
+    with pool.login() as drawer, pool.login() as client:
+        for _ in range(2):
+            drawer.rows("select nextval('numbers')")
+        client.rows("begin")
+        assert [error["C"] for error in errors_of(client.query(question))] == ["55000"]
+        client.rows("rollback")
+        client.leave()
+        drawer.leave()

@@ -384,3 +384,26 @@ def test_strict_isolation_sees_what_a_function_does_out_of_sight(gateway):
         assert third.value("select current_setting('my.mine', true)") in (None, "")
         third.rows(f"drop function {name}(text)")
         third.leave()
+
+
+@pytest.mark.parametrize("isolation", ["catalog", "strict"])
+def test_a_library_function_that_runs_a_text_hides_from_the_catalogs_but_not_from_strict_isolation(
+        gateway, postgres, isolation):
+    """crosstab is written in C and runs what it is given: neither the text nor a function's source shows it."""
+    postgres.sql("create extension if not exists tablefunc")
+    pool = gateway(pool=3, workers=1, defaults={} if isolation == "catalog" else {"isolation": isolation})
+    pool.wait_until_known()
+    hidden = "select * from crosstab('select ''a''::text, ''b''::text, %s::text') as t(a text, b text)"
+    with pool.login() as client, pool.login() as other:
+        client.rows(hidden % "set_config(''work_mem'', ''7MB'', false)")
+        client.rows(hidden % "pg_try_advisory_lock(4242)")
+        held = len(pool.console("SHOW PINS"))
+        assert held == (1 if isolation == "strict" else 0)
+        if isolation == "strict":
+            assert client.value("show work_mem") == "7MB" and other.value("show work_mem") == "4MB"
+            assert other.value("select pg_try_advisory_lock(4242)") == "f"
+            client.rows(hidden % "pg_advisory_unlock(4242)")
+            assert not pool.console("SHOW PINS")
+            assert client.value("show work_mem") == "7MB" and other.value("show work_mem") == "4MB"
+        client.leave()
+        other.leave()

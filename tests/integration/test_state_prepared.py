@@ -9,6 +9,28 @@ pytest_plugins = ("state_fixtures",)
 
 # Only protocol-level statements: no server is kept. Without lines of B, a hostile client uses the name s1, too.
 PROTOCOL = {
+    "the unnamed statement behind an error is the one that PostgreSQL has": r"""
+        A: \x savepoint a ;; \x set work_mem = '5MB' ;; \x select 3 ;; \x select 1
+        B: \parse - select 'of B'
+        A: \run -
+        B: \run -
+        A: \run nothing ;; \parse - select 7
+        A: \run -
+        A: \parse - select 8
+        B: select 1
+        A: \run nothing ;; \parse - select 9
+        A: \run -
+        A: \x select 9 ;; \x select 1/0 ;; \x select 10 ;; \x select 11
+        A: select 5
+        A: \run -
+        A: \x select 9 ;; \x selec ;; \x select 10
+        A: \run -
+        A: \x table t2 ;; select name from pg_cursors ;; \x select 12
+        A: \x table t2 ;; \sync ;; \parse - select 13
+        A: \run -
+        A: \x select 1/0 ;; \close - ;; \x select 14
+        A: \run -
+    """,
     "prepare once, run often": r"""
         A: \parse s1 select $1::int + 1 ;; \describe s1
         A: \run s1 <- 1
@@ -331,6 +353,17 @@ SEEN = {
 
 # A statement prepared in SQL keeps a server.
 SQL = {
+    "a name that a function prepares may be taken": r"""
+        A: \parse s1 select 'by protocol' ;; \run s1
+        B: \parse s1 select 'of B' ;; \run s1
+        A: select prepare_dynamic('s1')
+        A: \x select prepare_dynamic('s2') ;; \x execute s2
+        A: \run s1
+        A: execute s2
+        A: \parse s2 select 'taken'
+        B: execute s2
+        B: \run s1
+    """,
     "PREPARE, EXECUTE, DEALLOCATE": r"""
         A: prepare s1 (int) as select $1 * 2 as twice
         A: execute s1 (21)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from state_compare import SHARED, runs
+from state_compare import KEPT, SHARED, runs
 
 pytest_plugins = ("state_fixtures",)
 
@@ -305,20 +305,6 @@ FUNCTIONS = {
         A: select set_config('no_such_setting', '1', false)
         A: select set_config('work_mem', 'rubbish', false)
         A: show work_mem
-    """,
-    "set_config computed": r"""
-        A: select set_config('app.' || x, x || ' here', false) from (values ('who'), ('last'), ('tenant_id')) v(x)
-        A: select current_setting('app.who'), current_setting('app.last'), current_setting('app.tenant_id')
-        A: select set_config(lower('WORK_MEM'), (6 * 1024)::text, 1 = 2)
-        A: show work_mem
-        A: select set_config(name, '1', false) from pg_settings where name = 'extra_float_digits'
-        A: select 1::float8 / 3
-        A: with x(y) as (select set_config('my.mine', 'by with', false)) select count(*) from x where y = 'by with'
-        A: show my.mine
-        A: select 1 where set_config('my.other', 'in where', false) is null
-        A: show my.other
-        A: select case when false then set_config('app.who', 'never', false) end
-        A: show app.who
     """,
     "set_config with bound parameters": r"""
         A: \x select set_config($1, $2, $3) <- app.tenant_id, 2, false
@@ -716,6 +702,34 @@ SIGHT = {
         A: reset application_name
         A: select application_name from pg_stat_activity where pid = pg_backend_pid()
     """,
+    "application_name is the client's own after RESET, at once": r"""
+        A: \login app application_name=first
+        B: \login app application_name=second
+        A: set application_name = 'x'
+        A: \x reset all ;; \x show application_name ;; show application_name
+        A: reset application_name ;; show application_name ;; reset all ;; \x show application_name
+        B: begin
+        B: set application_name = 'z'
+        B: \x reset application_name ;; \x show application_name ;; \x set application_name = 'y'
+        ... ;; \x show application_name
+        B: reset application_name
+        B: select application_name from pg_stat_activity where pid = pg_backend_pid()
+        B: rollback
+        A: select name, setting from pg_settings where source = 'session' order by 1
+        B: show application_name
+        A: discard all
+        A: show application_name
+        B: set application_name to default
+        B: select application_name from pg_stat_activity where pid = pg_backend_pid()
+    """,
+    "SET SESSION CHARACTERISTICS carries what it names and nothing else": r"""
+        A: set session characteristics as transaction read write
+        B: set session characteristics as transaction isolation level repeatable read, deferrable
+        A: select name, setting from pg_settings where source = 'session' order by 1
+        B: select name, setting from pg_settings where source = 'session' order by 1
+        A: show default_transaction_isolation
+        B: show transaction_isolation
+    """,
     "ALTER ROLE SET and ALTER DATABASE SET reach new logins": r"""
         A: show work_mem
         S: alter role app set work_mem = '5MB'
@@ -780,8 +794,31 @@ SIGHT = {
     """,
 }
 
+# PostgreSQL lists no settings of one's own: names that only PostgreSQL could compute keep the session on its server.
+COMPUTED = {
+    "set_config computed": r"""
+        A: select set_config('app.' || x, x || ' here', false) from (values ('who'), ('last'), ('tenant_id')) v(x)
+        A: select current_setting('app.who'), current_setting('app.last'), current_setting('app.tenant_id')
+        A: select set_config(lower('WORK_MEM'), (6 * 1024)::text, 1 = 2)
+        A: show work_mem
+        A: select set_config(name, '1', false) from pg_settings where name = 'extra_float_digits'
+        A: select 1::float8 / 3
+        A: with x(y) as (select set_config('my.mine', 'by with', false)) select count(*) from x where y = 'by with'
+        A: show my.mine
+        A: select 1 where set_config('my.other', 'in where', false) is null
+        A: show my.other
+        A: select case when false then set_config('app.who', 'never', false) end
+        A: show app.who
+    """,
+}
+
 
 @pytest.mark.parametrize("script, size, protocol", runs(
     SPELLINGS | RESETS | FUNCTIONS | TRANSACTIONS | ROLES | DISCARDS | SIGHT, SHARED))
 def test_settings_are_those_of_a_connection_of_ones_own(stage, script, size, protocol):
+    stage(size).compare(script, protocol)
+
+
+@pytest.mark.parametrize("script, size, protocol", runs(COMPUTED, KEPT))
+def test_settings_whose_names_are_computed_are_those_of_a_connection_of_ones_own(stage, script, size, protocol):
     stage(size).compare(script, protocol)

@@ -135,7 +135,7 @@ class Pipeline:
 OWN_SERVERS = {"name": "isolation", "match": {"application_name": "isolation*"}, "mode": "session"}
 LOCALE = ("--no-locale", "--encoding=UTF8")
 SUITES = (
-    Driven("parallel", "regress/pg_regress", 8, 1800, *LOCALE, "--max-concurrent-tests=20"),
+    Driven("parallel", "regress/pg_regress", 6, 1800, *LOCALE, "--max-concurrent-tests=20"),
     Driven("serial", "regress/pg_regress", 4, 1800, *LOCALE, "--max-connections=1"),
     Driven("isolation", "isolation/pg_isolation_regress", 16, 1800, routes=[OWN_SERVERS]),
     Pipeline(),

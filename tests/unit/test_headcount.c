@@ -8,8 +8,8 @@
 
 #include "gateway/headcount.h"
 
-static bool enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind, const char *key,
-                  int limit)
+static bool enter(struct headcount *headcount, struct headcount_seat *seat, enum headcount_kind kind,
+                  const char *key, int limit)
 {
     return headcount_enter(headcount, seat, kind, key, strlen(key), limit);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL
- * test_pool_wait - the reserve opens for who has waited for long, and a priority is worth its seconds. */
+ * test_pool_wait - the reserve opens for who has waited for long. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,28 +39,10 @@ static void the_reserve_opens_when_the_oldest_waiter_of_any_worker_has_waited(vo
     scene_close();
 }
 
-static void a_priority_is_worth_so_many_seconds_of_waiting(void **state)
-{
-    (void)state;
-    scene_open(2);
-    assert_true(pool_rank(scene.pool) == UINT64_MAX);
-    atomic_store(&scene.sides[0].shard->oldest_us, 10 * SECOND_US);
-    atomic_store(&scene.sides[1].shard->oldest_us, 9 * SECOND_US);
-    assert_int_equal(pool_rank(scene.pool), 9 * SECOND_US);
-    options()->priority = 4;
-    assert_int_equal(pool_rank(scene.pool), 5 * SECOND_US);
-    options()->priority = 60;
-    assert_int_equal(pool_rank(scene.pool), 0);
-    atomic_store(&scene.sides[0].shard->oldest_us, UINT64_MAX);
-    atomic_store(&scene.sides[1].shard->oldest_us, UINT64_MAX);
-    scene_close();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_reserve_opens_when_the_oldest_waiter_of_any_worker_has_waited),
-        cmocka_unit_test(a_priority_is_worth_so_many_seconds_of_waiting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

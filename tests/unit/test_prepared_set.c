@@ -115,6 +115,26 @@ static void what_was_skipped_is_doubtful_to_everybody(void **state)
     statement_release(unknown);
 }
 
+static void what_may_have_been_removed_is_doubtful_until_it_is_parsed_again(void **state)
+{
+    struct statement *statement = plain("select 1"), *other = plain("select 2");
+    struct prepared_set set;
+
+    (void)state;
+    set_init(&set);
+    assert_true(set_add(&set, statement, 1, 10));
+    assert_true(set_add(&set, other, 1, 11));
+    set_confirm(&set, statement);
+    assert_int_equal(set_confirmed(&set), 1);
+    set_doubt_all(&set);
+    assert_int_equal(set_confirmed(&set), 0);
+    assert_int_equal(set_look(&set, statement, 1, 10), SET_DOUBTFUL);
+    assert_int_equal(set_look(&set, other, 1, 11), SET_DOUBTFUL);
+    set_clear(&set);
+    statement_release(statement);
+    statement_release(other);
+}
+
 static void the_least_recently_used_statement_is_the_surplus(void **state)
 {
     struct statement *s[4] = { plain("a"), plain("b"), plain("c"), plain("d") };
@@ -163,6 +183,7 @@ int main(void)
         with_statements(a_statement_is_ready_in_its_batch_and_when_confirmed),
         with_statements(a_statement_parsed_before_the_clients_own_parse_is_too_old),
         with_statements(what_was_skipped_is_doubtful_to_everybody),
+        with_statements(what_may_have_been_removed_is_doubtful_until_it_is_parsed_again),
         with_statements(the_least_recently_used_statement_is_the_surplus),
         with_statements(a_server_keeps_its_statements_alive),
     };

@@ -74,6 +74,54 @@ static void both_ends_of_a_connection_are_tuned(void **state)
     close(listener);
 }
 
+static void what_is_configured_holds_for_both_ends_and_for_listeners_that_are_there_already(void **state)
+{
+    const struct socket_options usual = {true, 60, 10, 3, 0, 0}, wanted = {true, 7, 5, 4, 9000, 0};
+    struct address address, peer;
+    int listener = listen_somewhere(&address), client, accepted;
+
+    (void)state;
+    socket_configure(&wanted);
+    socket_retune(listener, &address);
+    client = socket_connect(&address, &fault);
+    assert_true(client >= 0);
+    wait_readable(listener);
+    accepted = socket_accept(listener, &peer);
+    for (int i = 0; i < 2; i++) {
+        int fd = i == 0 ? client : accepted;
+
+        assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 7);
+        assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+        assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 4);
+        assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 9000);
+        close(fd);
+    }
+    close(listener);
+    socket_configure(&usual);
+}
+
+static void connections_that_say_nothing_can_be_left_to_the_kernel(void **state)
+{
+    const struct socket_options usual = {true, 60, 10, 3, 0, 0}, wanted = {true, 60, 10, 3, 0, 30};
+    struct pollfd silent = {.events = POLLIN};
+    struct address address, peer;
+    int client, accepted;
+
+    (void)state;
+    socket_configure(&wanted);
+    silent.fd = listen_somewhere(&address);
+    client = socket_connect(&address, &fault);
+    assert_int_equal(poll(&silent, 1, 300), 0);
+    assert_int_equal(write(client, "x", 1), 1);
+    wait_readable(silent.fd);
+    accepted = socket_accept(silent.fd, &peer);
+    assert_true(accepted >= 0);
+    close(accepted);
+    close(client);
+    close(silent.fd);
+    socket_configure(&usual);
+}
+
 static void a_client_that_says_nothing_is_accepted_in_the_end(void **state)
 {
     struct address address, peer;
@@ -104,6 +152,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ends_of_a_connection_are_tuned),
+        cmocka_unit_test(what_is_configured_holds_for_both_ends_and_for_listeners_that_are_there_already),
+        cmocka_unit_test(connections_that_say_nothing_can_be_left_to_the_kernel),
         cmocka_unit_test(a_client_that_says_nothing_is_accepted_in_the_end),
         cmocka_unit_test(nothing_to_accept_is_no_connection),
     };

@@ -49,10 +49,12 @@ static void special_spellings_of_set(void **state)
                       "SET session_authorization = x", "RESET SESSION AUTHORIZATION",
                       "RESET session_authorization",
                       "SELECT set_config('session_authorization', 'x', false)");
-    check_settings_of("default_transaction_isolation default_transaction_read_only "
-                      "default_transaction_deferrable",
-                      "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
-                      "set session session characteristics as transaction isolation level serializable");
+    check_settings_of("default_transaction_read_only", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+                      "SET SESSION CHARACTERISTICS AS TRANSACTION Read Write; SELECT 1");
+    check_settings_of(
+        "default_transaction_isolation default_transaction_deferrable",
+        "set session session characteristics as transaction isolation level read committed, not "
+        "deferrable");
     check_settings_of("xmloption", "SET XML OPTION DOCUMENT", "SET xmloption = content");
     check_settings_of("search_path", "SET SCHEMA 'x'", "SET SESSION SCHEMA 'x'");
     check_settings("RESET TRANSACTION ISOLATION LEVEL", "transaction_isolation");
