@@ -10,6 +10,7 @@
 #include "backup/manifest.h"
 #include "backup/meter.h"
 #include "backup/options.h"
+#include "backup/pipeline.h"
 #include "backup/service.h"
 #include "backup/tools.h"
 #include "backup/work.h"
@@ -80,23 +81,34 @@ static const char *snapshot_begin(struct session *session, struct database_entry
     return exported;
 }
 
-/* Compression level 1: measured against the default of 6 it takes 60 % of the time for 9 % more bytes, and
- * time is what a long snapshot costs the application. */
+/* A directory is compressed by pg_dump. Level 1: measured against its default of 6 it takes 60 % of the time
+ * for 9 % more bytes, and time is what a long snapshot costs the application. */
+static int dump_level(const struct job_options *job)
+{
+    enum compression compression;
+    int level;
+
+    if (job->format != FORMAT_DIRECTORY)
+        return 0;
+    return job->compress != NULL && compression_parse(job->compress, &compression, &level) ? level : 1;
+}
+
 static bool dump_start(const struct logical *logical, const struct database_entry *entry,
-                       const char *snapshot, struct arena *arena, struct fault *fault)
+                       const char *snapshot, struct stored *stored, struct arena *arena,
+                       struct fault *fault)
 {
     const struct job_options *job = logical->job;
-    bool parallel = job->format == FORMAT_DIRECTORY && job->jobs > 1;
+    bool directory = job->format == FORMAT_DIRECTORY;
     const char *argv[] = {
         logical->dump->path,
         "--no-password",
-        "--compress=1",
+        arena_format(arena, "--compress=%d", dump_level(job)),
         arena_format(arena, "--format=%s", format_name(job->format)),
         arena_format(arena, "--lock-wait-timeout=%" PRIu64, job->lock_wait_timeout / 1000),
         arena_format(arena, "--snapshot=%s", snapshot),
-        arena_format(arena, "--file=%s/%s", logical->directory, entry->path),
         arena_format(arena, "--dbname=%s", session_conninfo(entry->name, arena)),
-        parallel ? arena_format(arena, "--jobs=%d", job->jobs) : NULL,
+        directory ? arena_format(arena, "--file=%s/%s", logical->directory, entry->path) : NULL,
+        arena_format(arena, "--jobs=%d", job->jobs),
         NULL,
     };
     struct command command = { .path = logical->dump->path,
@@ -104,7 +116,9 @@ static bool dump_start(const struct logical *logical, const struct database_entr
                                .env = logical->service->env,
                                .keep_fd = logical->service->fd };
 
-    return work_start(logical->work, &command, FAILURE_DUMP, fault);
+    if (directory)
+        return work_start(logical->work, &command, FAILURE_DUMP, fault);
+    return pipeline_store(logical->pipeline, logical->work, &command, FAILURE_DUMP, stored, fault);
 }
 
 /* Tables without their indexes come nearest to the bytes that COPY will send. */
@@ -127,7 +141,8 @@ static bool meter_start(const struct logical *logical, struct session *session, 
 }
 
 static bool dump_in_snapshot(const struct logical *logical, struct session *session,
-                             struct database_entry *entry, struct arena *arena, struct fault *fault)
+                             struct database_entry *entry, struct stored *stored, struct arena *arena,
+                             struct fault *fault)
 {
     struct fingerprint *print = &entry->fingerprint;
     struct meter meter;
@@ -141,16 +156,17 @@ static bool dump_in_snapshot(const struct logical *logical, struct session *sess
         return false;
     ok = fingerprint_list(session, print, arena, fault) && fingerprint_lock(session, print, fault) &&
          meter_start(logical, session, &meter, entry, fault) &&
-         dump_start(logical, entry, snapshot, arena, fault) &&
+         dump_start(logical, entry, snapshot, stored, arena, fault) &&
          fingerprint_count(session, print, arena, fault) && work_finish(logical->work, fault);
     logical->work->measure = NULL; /* the meter ends here */
     return ok && fingerprint_sequences_again(session, print, fault) &&
            session_command(session, "COMMIT", fault);
 }
 
-bool logical_dump(const struct logical *logical, struct database_entry *entry, struct arena *arena,
-                  struct fault *fault)
+bool logical_dump(const struct logical *logical, struct database_entry *entry, struct digest *digest,
+                  struct arena *arena, struct fault *fault)
 {
+    struct stored stored = { .dir_fd = logical->directory_fd, .path = entry->path };
     struct session_target target = logical->target;
     uint64_t started_us = clock_now_us();
     struct session session;
@@ -159,42 +175,33 @@ bool logical_dump(const struct logical *logical, struct database_entry *entry, s
     target.database = entry->name;
     if (!session_open(&session, &target, fault))
         return false;
-    ok = dump_in_snapshot(logical, &session, entry, arena, fault);
+    ok = dump_in_snapshot(logical, &session, entry, &stored, arena, fault);
     if (!ok)
         work_abandon(logical->work);
+    *digest = stored.digest;
     session_close(&session);
     entry->dump_us = (int64_t)(clock_now_us() - started_us);
     return ok;
 }
 
-static bool globals_write(const struct logical *logical, const struct tool *dumpall, const char *what,
-                          const char *file, const char *passwords, struct fault *fault)
+bool logical_globals(const struct logical *logical, const struct tool *dumpall, const char *const what[2],
+                     struct stored *stored, struct fault *fault)
 {
     struct arena *arena = arena_new();
-    const char *argv[] = { dumpall->path,
-                           "--no-password",
-                           what,
-                           arena_format(arena, "--file=%s/%s", logical->directory, file),
-                           arena_format(arena, "--database=%s",
-                                        session_conninfo(logical->target.database, arena)),
-                           passwords,
-                           NULL };
+    const char *argv[] = {
+        dumpall->path,
+        "--no-password",
+        arena_format(arena, "--database=%s", session_conninfo(logical->target.database, arena)),
+        what[0],
+        what[1],
+        NULL
+    };
     struct command command = {
         .path = dumpall->path, .argv = argv, .env = logical->service->env, .keep_fd = logical->service->fd
     };
-    bool ok = work_run(logical->work, &command, FAILURE_DUMP, fault);
+    bool ok = pipeline_store(logical->pipeline, logical->work, &command, FAILURE_DUMP, stored, fault) &&
+              work_finish(logical->work, fault);
 
     arena_free(arena);
     return ok;
-}
-
-/* Two files, because a restored copy on the same machine wants the roles but must not touch live
- * tablespaces. */
-bool logical_globals(const struct logical *logical, const struct tool *dumpall, bool passwords,
-                     struct fault *fault)
-{
-    return globals_write(logical, dumpall, "--roles-only", "roles.sql",
-                         passwords ? NULL : "--no-role-passwords", fault) &&
-           globals_write(logical, dumpall, "--tablespaces-only", "tablespaces.sql",
-                         passwords ? NULL : "--no-role-passwords", fault);
 }

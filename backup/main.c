@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "backup/checkup.h"
+#include "backup/decrypt.h"
 #include "backup/failure.h"
 #include "backup/options.h"
 #include "backup/pulse.h"
@@ -26,7 +27,7 @@
 
 struct invocation {
     const char *subject; /* JOB or LABEL */
-    const char *config, *repository, *level, *database, *to, *jobs;
+    const char *config, *repository, *level, *database, *to, *jobs, *key_file;
     bool create, force, no_owner, compare, json, quiet, help;
     struct arena *arena;
     struct runner_options options;
@@ -74,7 +75,8 @@ static bool command_verify(struct invocation *invocation, struct fault *fault)
 
     if (invocation->level != NULL && (!level_from_name(invocation->level, &level) || level == VERIFY_NONE))
         return failure_set(fault, FAILURE_USAGE,
-                           "Expected --level checksum or --level content, found \"%s\".", invocation->level);
+                           "Expected --level checksum, archive, restore or content, found \"%s\".",
+                           invocation->level);
     if (!repository_find(&invocation->options, invocation->repository, invocation->subject, &place,
                          invocation->arena, fault))
         return false;
@@ -95,6 +97,7 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
                                        .database = invocation->database,
                                        .to = invocation->to,
                                        .jobs = 1,
+                                       .key_file = invocation->key_file,
                                        .create = invocation->create,
                                        .force = invocation->force,
                                        .no_owner = invocation->no_owner,
@@ -111,6 +114,25 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
         return failure_set(fault, FAILURE_USAGE, "Expected --jobs from 1 to 64, found \"%s\".",
                            invocation->jobs);
     return restore_run(&invocation->options, &request, fault);
+}
+
+/* With a key file the configuration is not needed: the file may be all that is left. */
+static bool command_decrypt(struct invocation *invocation, struct fault *fault)
+{
+    const struct runner_options *options = NULL;
+
+    if (invocation->key_file == NULL) {
+        if (!options_load(invocation->config, invocation->arena, &invocation->options))
+            return failure_set(fault, FAILURE_CONFIG,
+                               "Without a configuration that can be read, --key-file must name the keys.");
+        options = &invocation->options;
+    }
+    return decrypt_file(invocation->subject, invocation->key_file, options, fault);
+}
+
+static bool command_rekey(struct invocation *invocation, struct fault *fault)
+{
+    return decrypt_rekey(&invocation->options, invocation->repository, invocation->subject, fault);
 }
 
 static bool command_check(struct invocation *invocation, struct fault *fault)
@@ -186,6 +208,7 @@ static void argument_take(struct invocation *invocation, int letter, const char 
     case 'd': invocation->database = value; break;
     case 't': invocation->to = value; break;
     case 'n': invocation->jobs = value; break;
+    case 'k': invocation->key_file = value; break;
     case 'C': invocation->create = true; break;
     case 'f': invocation->force = true; break;
     case 'O': invocation->no_owner = true; break;
@@ -247,7 +270,7 @@ static int command_perform(const struct command_row *command, int argc, char **a
         text_print(stderr, "HINT: pgsluice-backup %s --help\n", command->word);
     } else if (invocation.help)
         code = command_print(command);
-    else if (command->letters[0] == '\0' ||
+    else if (command->letters[0] == '\0' || command->function == command_decrypt ||
              options_load(invocation.config, invocation.arena, &invocation.options))
         code = command->function(&invocation, &fault) ? 0 : fault_report(&fault);
     arena_free(invocation.arena);

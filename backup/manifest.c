@@ -49,6 +49,10 @@ static const struct record_field manifest_fields[] = {
     MANIFEST(BOOL, globals),
     MANIFEST(BOOL, role_passwords),
     MANIFEST(INTEGER, stored_bytes),
+    MANIFEST(OPTIONAL, compression),
+    MANIFEST(OPTIONAL, encryption),
+    MANIFEST(OPTIONAL, key_id),
+    MANIFEST(OPTIONAL, wrapped_key),
     MANIFEST(TEXT, verify_wanted),
 };
 static const struct record_field database_fields[] = {
@@ -229,6 +233,24 @@ bool manifest_read(int dir_fd, struct manifest *manifest, struct arena *arena, s
 
     free(text);
     return ok;
+}
+
+void manifest_add_file(struct manifest *manifest, struct arena *arena, const char *path,
+                       const struct digest *digest)
+{
+    if (manifest->file_count == manifest->file_room) {
+        struct file_entry *grown;
+
+        manifest->file_room = manifest->file_room * 2 + 64;
+        grown = arena_alloc(arena, manifest->file_room * sizeof *grown);
+        if (manifest->file_count > 0)
+            memcpy(grown, manifest->files, manifest->file_count * sizeof *grown);
+        manifest->files = grown;
+    }
+    manifest->files[manifest->file_count++] = (struct file_entry){
+        arena_string(arena, path), (int64_t)digest->bytes, arena_string(arena, digest->sha256)
+    };
+    manifest->stored_bytes += (int64_t)digest->bytes;
 }
 
 void manifest_warn(struct manifest *manifest, struct arena *arena, const char *text)

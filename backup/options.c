@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backup/label.h"
+#include "backup/pipeline.h"
 #include "conf/conf.h"
 #include "gateway/base/arena.h"
 
@@ -17,7 +18,8 @@ static const struct conf_word dump_formats[] = { { "custom", FORMAT_CUSTOM },
                                                  { "directory", FORMAT_DIRECTORY },
                                                  { NULL, 0 } };
 static const struct conf_word verify_levels[] = {
-    { "none", VERIFY_NONE }, { "checksum", VERIFY_CHECKSUM }, { "content", VERIFY_CONTENT }, { NULL, 0 }
+    { "none", VERIFY_NONE },       { "checksum", VERIFY_CHECKSUM }, { "archive", VERIFY_ARCHIVE },
+    { "restore", VERIFY_RESTORE }, { "content", VERIFY_CONTENT },   { NULL, 0 },
 };
 
 #define ROW(structure, key, kind, standard, least, most, list, meaning)                                     \
@@ -102,6 +104,30 @@ static void job_check(struct conf_group *group, const struct runner_options *opt
                      job->jobs);
 }
 
+static void job_pipeline_check(struct conf_group *group, const struct job_options *job)
+{
+    bool directory = job->format == FORMAT_DIRECTORY;
+    int level, keys = (job->encrypt_key_file != NULL) + (job->encrypt_key_env != NULL) +
+                      (job->encrypt_key_command != NULL);
+    enum compression compression = COMPRESSION_GZIP;
+
+    if (job->compress != NULL && !compression_parse(job->compress, &compression, &level))
+        conf_problem(group, "compress", "expected zstd:1 to zstd:19, gzip:1 to gzip:9, or none; found \"%s\"",
+                     job->compress);
+    else if (directory && compression == COMPRESSION_ZSTD)
+        conf_problem(group, "compress", "pg_dump compresses format = \"directory\" itself, by gzip or not at "
+                                        "all; zstd needs format = \"custom\"");
+    if (keys > 1)
+        conf_problem(group, NULL, "only one of encrypt_key_file, encrypt_key_env and encrypt_key_command can "
+                                  "give the key");
+    if (directory && keys > 0)
+        conf_problem(group, NULL, "encryption needs format = \"custom\": with \"directory\" pg_dump writes "
+                                  "the files itself");
+    if (directory && job->rate_limit > 0)
+        conf_problem(group, "rate_limit", "it needs format = \"custom\": with \"directory\" pg_dump writes "
+                                          "the files itself");
+}
+
 static void jobs_read(struct conf_group *root, struct runner_options *options, struct arena *arena)
 {
     options->job_count = conf_items(root, "jobs");
@@ -118,6 +144,7 @@ static void jobs_read(struct conf_group *root, struct runner_options *options, s
         conf_read(&group, job_rows, COUNT(job_rows), job);
         conf_end(&group);
         job_check(&group, options, job);
+        job_pipeline_check(&group, job);
     }
 }
 
@@ -209,7 +236,7 @@ static void rows_print(const char *title, const struct conf_row *rows, size_t co
                                : rows[i].fallback == NULL        ? "none"
                                                                  : rows[i].fallback;
 
-        printf("  %-18s %s [%s]\n", rows[i].name, rows[i].doc, standard);
+        printf("  %-19s %s [%s]\n", rows[i].name, rows[i].doc, standard);
     }
 }
 

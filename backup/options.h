@@ -12,7 +12,7 @@ struct arena;
 
 enum job_kind { KIND_LOGICAL };
 enum dump_format { FORMAT_CUSTOM, FORMAT_DIRECTORY };
-enum verify_level { VERIFY_NONE, VERIFY_CHECKSUM, VERIFY_CONTENT };
+enum verify_level { VERIFY_NONE, VERIFY_CHECKSUM, VERIFY_ARCHIVE, VERIFY_RESTORE, VERIFY_CONTENT };
 
 struct repository_options {
     const char *name, *path;
@@ -29,6 +29,10 @@ struct job_options {
     enum verify_level verify;
     bool globals;
     uint64_t lock_wait_timeout; /* microseconds */
+    const char *compress;       /* as compression_parse reads it; NULL = the format's own */
+    int compress_threads;
+    int64_t rate_limit; /* bytes per second; 0 = none */
+    const char *encrypt_key_file, *encrypt_key_env, *encrypt_key_command;
 };
 
 struct runner_options {

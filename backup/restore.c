@@ -3,13 +3,17 @@
  */
 #include "backup/restore.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "backup/failure.h"
+#include "backup/filter.h"
 #include "backup/gateway_session.h"
+#include "backup/keyring.h"
 #include "backup/manifest.h"
+#include "backup/pipeline.h"
 #include "backup/repository.h"
 #include "backup/service.h"
 #include "backup/text.h"
@@ -29,6 +33,8 @@ struct restore {
     struct manifest manifest;
     const struct database_entry *entry;
     const char *path; /* of the backup */
+    int dir_fd;       /* the same */
+    struct pipeline pipeline;
     struct session_target target;
     struct session session;
     struct service service;
@@ -61,6 +67,7 @@ static bool entry_choose(struct restore *restore, struct fault *fault)
 static bool backup_check(struct restore *restore, struct fault *fault)
 {
     const struct restore_request *request = restore->request;
+    struct key_search search = { restore->options, request->key_file, NULL };
     struct backup_place place;
     bool ok;
 
@@ -76,9 +83,9 @@ static bool backup_check(struct restore *restore, struct fault *fault)
     }
     if (ok)
         progress_done(&restore->work.progress, (uint64_t)restore->manifest.stored_bytes);
-    close(place.dir_fd);
+    restore->dir_fd = place.dir_fd;
     close(place.job_fd);
-    return ok;
+    return ok && pipeline_of_manifest(&restore->pipeline, &restore->manifest, &search, fault);
 }
 
 static bool target_is_free(struct restore *restore, struct fault *fault)
@@ -129,6 +136,59 @@ static bool target_open(struct restore *restore, struct fault *fault)
            service_open(&restore->service, restore->session.conn, application, fault);
 }
 
+/* pg_restore in parallel reads here and there in the archive, so it needs it as a file: one without a name,
+ * in the directory for scratch servers. Its descriptor; -1 with the fault set on error. */
+static int archive_unpack(struct restore *restore, struct fault *fault)
+{
+    const char *directory = restore->options->scratch_directory;
+    struct stored stored = { .dir_fd = restore->dir_fd, .path = restore->entry->path };
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), copy;
+    struct filter *chain;
+
+    if (fd < 0) {
+        failure_storage(fault, "make a temporary file in scratch_directory", directory);
+        return -1;
+    }
+    progress_phase(&restore->work.progress, 0, "unpacking %s", restore->entry->name);
+    chain = pipeline_reader(&restore->pipeline, &stored, &restore->work.pump.pulse, fault);
+    copy = chain == NULL ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy >= 0) {
+        pump_start(&restore->work.pump, chain, copy, directory);
+        if (pump_finish(&restore->work.pump, &restore->work.pulse, fault) && lseek(fd, 0, SEEK_SET) == 0) {
+            progress_done(&restore->work.progress, 0);
+            return fd;
+        }
+    } else
+        filter_free(chain);
+    close(fd);
+    return -1;
+}
+
+/* The archive is a file that pg_restore opens, or a stream on its standard input. */
+static bool program_feed(struct restore *restore, const struct command *command, bool stream,
+                         struct fault *fault)
+{
+    struct stored stored = { .dir_fd = restore->dir_fd, .path = restore->entry->path };
+
+    progress_phase(&restore->work.progress, 0, "restoring %s", restore->entry->name);
+    if (!stream)
+        return work_run(&restore->work, command, FAILURE_RESTORE, fault);
+    return pipeline_fetch(&restore->pipeline, &restore->work, command, FAILURE_RESTORE, &stored, fault) &&
+           work_finish(&restore->work, fault);
+}
+
+static bool program_run(struct restore *restore, struct command *command, bool stream, struct fault *fault)
+{
+    if (program_feed(restore, command, stream, fault)) {
+        progress_done(&restore->work.progress, 0);
+        return true;
+    }
+    if (strstr(fault->message, "role \"") != NULL && strstr(fault->message, "does not exist") != NULL)
+        fault_hint(fault, "Restore the roles first, as RESTORE.md in %.120s tells; or use --no-owner.",
+                   restore->path);
+    return false;
+}
+
 /* With one job everything is one transaction, so that a failure leaves the target as it was. */
 static bool archive_restore(struct restore *restore, struct fault *fault)
 {
@@ -138,6 +198,7 @@ static bool archive_restore(struct restore *restore, struct fault *fault)
     struct command command = {
         .path = restore->tool.path, .argv = argv, .env = restore->service.env, .keep_fd = restore->service.fd
     };
+    bool plain = pipeline_is_plain(&restore->pipeline), stream = !plain && request->jobs == 1, ok;
     size_t used = 3;
 
     argv[used++] = arena_format(arena, "--dbname=%s", session_conninfo(PQdb(restore->session.conn), arena));
@@ -151,16 +212,18 @@ static bool archive_restore(struct restore *restore, struct fault *fault)
         argv[used++] = "--no-owner";
         argv[used++] = "--no-acl";
     }
-    argv[used] = arena_format(arena, "%s/%s", restore->path, restore->entry->path);
-    progress_phase(&restore->work.progress, 0, "restoring %s", restore->entry->name);
-    if (!work_run(&restore->work, &command, FAILURE_RESTORE, fault)) {
-        if (strstr(fault->message, "role \"") != NULL && strstr(fault->message, "does not exist") != NULL)
-            fault_hint(fault, "Restore the roles first: psql -f %.150s/roles.sql; or use --no-owner.",
-                       restore->path);
-        return false;
+    if (plain)
+        argv[used] = arena_format(arena, "%s/%s", restore->path, restore->entry->path);
+    else if (!stream) {
+        command.input_fd = archive_unpack(restore, fault);
+        if (command.input_fd < 0)
+            return false;
+        argv[used] = "/dev/stdin";
     }
-    progress_done(&restore->work.progress, 0);
-    return true;
+    ok = program_run(restore, &command, stream, fault);
+    if (command.input_fd > 0)
+        close(command.input_fd);
+    return ok;
 }
 
 static void difference_print(void *context, bool fatal, const char *sentence)
@@ -201,9 +264,11 @@ static bool target_compare(struct restore *restore, struct fault *fault)
 bool restore_run(const struct runner_options *options, const struct restore_request *request,
                  struct fault *fault)
 {
-    struct restore restore = {
-        .options = options, .request = request, .arena = arena_new(), .service = { .fd = -1 }
-    };
+    struct restore restore = { .options = options,
+                               .request = request,
+                               .arena = arena_new(),
+                               .dir_fd = -1,
+                               .service = { .fd = -1 } };
     bool ok;
 
     CHECK(restore.arena != NULL);
@@ -217,6 +282,9 @@ bool restore_run(const struct runner_options *options, const struct restore_requ
     work_abandon(&restore.work);
     service_close(&restore.service);
     session_close(&restore.session);
+    if (restore.dir_fd >= 0)
+        close(restore.dir_fd);
+    pipeline_wipe(&restore.pipeline);
     arena_free(restore.arena);
     return ok;
 }

@@ -14,6 +14,7 @@ struct restore_request {
     const char *database;   /* as it was called when dumped; NULL when the backup holds only one */
     const char *to;         /* libpq connection string of the target */
     int jobs;
+    const char *key_file; /* looked at before the keys of the configuration; may be NULL */
     bool create;   /* make the database under its old name; `to` is then only where to connect */
     bool force;    /* the target may hold something already */
     bool no_owner; /* everything belongs to the connecting role, no privileges are set */

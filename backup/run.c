@@ -15,6 +15,7 @@
 #include "backup/label.h"
 #include "backup/logical.h"
 #include "backup/manifest.h"
+#include "backup/pipeline.h"
 #include "backup/repository.h"
 #include "backup/service.h"
 #include "backup/stage.h"
@@ -49,6 +50,7 @@ struct run {
     struct server_facts server;
     struct service service;
     struct tool dump, dumpall;
+    struct pipeline pipeline;
     const char **databases;
     size_t database_count;
     struct copy copies[COPIES_MAX];
@@ -109,6 +111,12 @@ static bool step_repositories(struct run *run, struct fault *fault)
     return usable > 0; /* the fault is the last repository's */
 }
 
+/* The key is there before anything starts. */
+static bool step_pipeline(struct run *run, struct fault *fault)
+{
+    return pipeline_of_job(&run->pipeline, run->job, fault);
+}
+
 static bool step_gateway(struct run *run, struct fault *fault)
 {
     progress_phase(&run->work.progress, 0, "connecting to the gateway");
@@ -158,6 +166,7 @@ static void manifest_begin(struct run *run, int64_t started)
         .started = started,
         .verify_wanted = level_name(run->job->verify),
     };
+    pipeline_note(&run->pipeline, &run->manifest, run->arena);
 }
 
 static bool step_databases(struct run *run, struct fault *fault)
@@ -183,6 +192,7 @@ static bool step_databases(struct run *run, struct fault *fault)
 static struct stage stage_of(struct run *run, struct logical *logical)
 {
     *logical = (struct logical){ .job = run->job,
+                                 .pipeline = &run->pipeline,
                                  .target = run->target,
                                  .service = &run->service,
                                  .dump = &run->dump,
@@ -191,6 +201,7 @@ static struct stage stage_of(struct run *run, struct logical *logical)
     logical->target.database = PQdb(run->control.conn);
     return (struct stage){ .logical = logical,
                            .dumpall = &run->dumpall,
+                           .pipeline = &run->pipeline,
                            .manifest = &run->manifest,
                            .databases = run->databases,
                            .database_count = run->database_count,
@@ -355,6 +366,7 @@ static void run_end(struct run *run)
     gateway_leave(run);
     for (size_t i = 0; i < run->copy_count; i++)
         repository_close(&run->copies[i].repository);
+    pipeline_wipe(&run->pipeline);
     arena_free(run->arena);
 }
 

@@ -210,7 +210,7 @@ bool scratch_start(struct scratch *scratch, const struct runner_options *options
     memset(scratch, 0, sizeof *scratch);
     scratch->arena = arena_new();
     CHECK(scratch->arena != NULL);
-    scratch->parent_fd = scratch->directory_fd = scratch->server.output_fd = -1;
+    scratch->parent_fd = scratch->directory_fd = scratch->server.text_fd = -1;
     if (programs_find(scratch, options, major, fault) && identity_choose(scratch, options->run_as, fault) &&
         directory_make(scratch, options->scratch_directory, fault)) {
         address_build(scratch, superuser);

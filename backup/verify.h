@@ -24,7 +24,7 @@ struct verify_report {
 bool verify_files(int dir_fd, const struct manifest *manifest, const struct pulse *pulse,
                   const struct verify_report *report, struct fault *fault);
 
-/* Verifies the backup at the level (checksum or content) and records the result, a failure too, but not a
+/* Verifies the backup at the level (not none) and records the result, a failure too, but not a
  * stop. */
 bool verify_backup(const struct runner_options *options, const struct backup_place *place,
                    enum verify_level level, struct work *work, const struct verify_report *report,

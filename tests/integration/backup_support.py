@@ -146,6 +146,22 @@ def processes(word):
     return found
 
 
+def children(pid):
+    """Process ids whose parent is this one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def ended(pid, seconds=10):
+    programs.eventually(lambda: not Path(f"/proc/{pid}").exists(), seconds, what=f"the end of process {pid}")
+
+
 def gone(word, seconds=10):
     programs.eventually(lambda: not processes(word), seconds, what=f"the end of processes with {word}")
 

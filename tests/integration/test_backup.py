@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 import programs
-from backup_support import SCHEMA, Bouncer, Runner, gone, processes, wait_for
+from backup_support import SCHEMA, Bouncer, Runner, children, ended, gone, wait_for
 from cluster import Cluster
 from gate import Gateway, configuration
 from programs import BIN, eventually
@@ -48,8 +48,8 @@ def stuck_dump(server, runner):
     with server.connect(autocommit=False) as holder:
         holder.execute("lock table only parted in access exclusive mode")
         process = runner.start("run", "nightly")
-        eventually(lambda: processes(f"{runner.directory}/local"), 15, what="pg_dump")
-        eventually(lambda: server.backends("wait_event_type = 'Lock' and application_name like 'pgsluice-backup/%'"))
+        eventually(lambda: server.backends("wait_event_type = 'Lock' and application_name like 'pgsluice-backup/%'"), 15)
+        [process.dump] = children(process.pid)
         process.release = holder.rollback
         yield process
         if process.poll() is None:
@@ -92,7 +92,7 @@ def test_files_are_private_and_the_restore_notes_name_the_archive(runner):
     label = runner.run()
     for path in [runner.path(label), *runner.path(label).rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    assert "databases/001-app.dump" in (runner.path(label) / "RESTORE.md").read_text()
+    assert "zstd -dc 'databases/001-app.dump'.zst | pg_restore" in (runner.path(label) / "RESTORE.md").read_text()
 
 
 def test_content_verification_of_an_older_backup(runner):
@@ -133,7 +133,7 @@ def test_damage_is_detected(runner, damage):
 
 def test_content_verification_sees_a_changed_row(server, runner):
     """The archive is replaced by a dump of other rows, and the manifest is made to fit: only the contents tell."""
-    runner.job(verify='"none"')
+    runner.job(verify='"none"', compress='"none"')
     label = runner.run()
     other = Runner_manifest(runner, label)
     server.sql("update plain set f = f + 1 where id = 7")
@@ -291,9 +291,8 @@ def test_no_password_is_seen_in_the_command_line_or_environment_of_programs(serv
     runner.gateway = f"host=127.0.0.1 port={server.port} user=keeper password='se\\\\'c ret\\\\\\\\'"
     runner.job()
     with stuck_dump(server, runner) as process:
-        [child] = processes(f"{runner.directory}/local")
         for name in ("cmdline", "environ"):
-            assert b"c ret" not in open(f"/proc/{child}/{name}", "rb").read()
+            assert b"c ret" not in open(f"/proc/{process.dump}/{name}", "rb").read()
         assert b"c ret" not in open(f"/proc/{process.pid}/cmdline", "rb").read()
 
 
@@ -325,7 +324,7 @@ def test_a_killed_run_leaves_nothing_that_counts(server, runner):
     with stuck_dump(server, runner) as process:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        gone(f"{runner.directory}/local")
+        ended(process.dump)
     assert runner.backups() == []
     assert "left by a run that died" in runner.ok("list").stdout
     done = runner.ok("run", "nightly")
@@ -340,7 +339,7 @@ def test_a_stopped_run_cleans_up(server, runner, number):
         process.send_signal(number)
         _, said = process.communicate(timeout=15)
         assert process.returncode == 1 and "Stopped by signal" in said
-        gone(f"{runner.directory}/local")
+        ended(process.dump)
     assert runner.nothing_left()
     runner.run()
 
@@ -377,7 +376,7 @@ def test_each_repository_gets_a_copy_and_a_failing_one_is_reported(runner):
     assert [backup["repository"] for backup in runner.backups()] == ["local", "second"]
     label = runner.backups()[0]["label"]
     assert (runner.archive(label).read_bytes() ==
-            (runner.path(label, "second") / "databases/001-app.dump").read_bytes())
+            (runner.path(label, "second") / "databases/001-app.dump.zst").read_bytes())
     (runner.directory / "broken").write_text("a file, not a directory")
     for order in (("local", "broken"), ("broken", "local")):
         runner.job(repositories=order)
@@ -427,7 +426,10 @@ def test_an_unreachable_gateway_is_code_20(runner):
 @pytest.mark.parametrize("change, line, text", [
     ('kind = "physical"', 4, "kind"), ('schedule = "@daily"', 4, "schedule"), ("jobs = 4", 4, "jobs"),
     ('verify = "maybe"', 4, "verify"), ('lock_wait_timeout = "5"', 4, "lock_wait_timeout"),
-    ('compress = "zstd:3"', 4, "compress"), ("globals = 7", 4, "globals"),
+    ('compress = "zstd:33"', 4, "compress"), ("globals = 7", 4, "globals"),
+    ('format = "directory"; encrypt_key_env = "KEY"', 4, "encryption needs"),
+    ('format = "directory"; compress = "zstd"', 4, "compress"),
+    ('encrypt_key_env = "KEY"; encrypt_key_file = "key"', 4, "only one of"),
 ])
 def test_configuration_errors_name_file_and_line(runner, change, line, text):
     runner.write('gateway = "host=127.0.0.1";\n'
