@@ -13,6 +13,7 @@
 #include "backup/decrypt.h"
 #include "backup/failure.h"
 #include "backup/options.h"
+#include "backup/prune.h"
 #include "backup/pulse.h"
 #include "backup/report.h"
 #include "backup/repository.h"
@@ -28,7 +29,7 @@
 struct invocation {
     const char *subject; /* JOB or LABEL */
     const char *config, *repository, *level, *database, *to, *jobs, *key_file;
-    bool create, force, no_owner, compare, json, quiet, help;
+    bool create, force, no_owner, compare, dry_run, json, quiet, help;
     struct arena *arena;
     struct runner_options options;
 };
@@ -59,18 +60,12 @@ static bool command_show(struct invocation *invocation, struct fault *fault)
                        fault);
 }
 
-static void difference_print(void *context, bool fatal, const char *sentence)
-{
-    progress_clear(context);
-    text_print(stderr, "%s: %s\n", fatal ? "DIFFERENCE" : "note", sentence);
-}
-
 static bool command_verify(struct invocation *invocation, struct fault *fault)
 {
     enum verify_level level = VERIFY_CHECKSUM;
     struct backup_place place;
     struct work work;
-    struct verify_report report = { difference_print, &work.progress };
+    struct verify_report report = { verify_print_difference, &work.progress };
     bool ok;
 
     if (invocation->level != NULL && (!level_from_name(invocation->level, &level) || level == VERIFY_NONE))
@@ -114,6 +109,11 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
         return failure_set(fault, FAILURE_USAGE, "Expected --jobs from 1 to 64, found \"%s\".",
                            invocation->jobs);
     return restore_run(&invocation->options, &request, fault);
+}
+
+static bool command_prune(struct invocation *invocation, struct fault *fault)
+{
+    return prune_run(&invocation->options, invocation->repository, invocation->dry_run, fault);
 }
 
 /* With a key file the configuration is not needed: the file may be all that is left. */
@@ -213,6 +213,7 @@ static void argument_take(struct invocation *invocation, int letter, const char 
     case 'f': invocation->force = true; break;
     case 'O': invocation->no_owner = true; break;
     case 'V': invocation->compare = true; break;
+    case 'N': invocation->dry_run = true; break;
     case 'J': invocation->json = true; break;
     case 'q': invocation->quiet = true; break;
     case 'h': invocation->help = true; break;

@@ -35,6 +35,7 @@ static const struct conf_word verify_levels[] = {
 #define RUNNER(...)
 #define REPOSITORY(...)
 #define JOB(...)
+#define KEEP(...)
 
 #undef RUNNER
 #define RUNNER(...) ROW(runner_options, __VA_ARGS__)
@@ -58,6 +59,31 @@ static const struct conf_row job_rows[] = {
 #include "backup/options.def"
 };
 
+#undef JOB
+#define JOB(...)
+
+#undef KEEP
+#define KEEP(...) ROW(retention, __VA_ARGS__)
+static const struct conf_row keep_rows[] = {
+#include "backup/options.def"
+};
+
+/* A group that keeps nothing by any rule is a mistake, not a wish. */
+static void keep_read(struct conf_group *group, struct retention *keep, struct arena *arena)
+{
+    struct conf_group child = conf_child(group, "keep");
+
+    if (child.setting == NULL)
+        return;
+    rows_defaults(keep_rows, COUNT(keep_rows), keep, arena);
+    conf_read(&child, keep_rows, COUNT(keep_rows), keep);
+    conf_end(&child);
+    keep->given = true;
+    if (keep->last + keep->daily + keep->weekly + keep->monthly + keep->yearly == 0 && keep->within == 0)
+        conf_problem(group, "keep",
+                     "expected at least one of last, within, daily, weekly, monthly and yearly");
+}
+
 static void repositories_read(struct conf_group *root, struct runner_options *options, struct arena *arena)
 {
     options->repository_count = conf_items(root, "repositories");
@@ -73,6 +99,7 @@ static void repositories_read(struct conf_group *root, struct runner_options *op
 
         repository->line = conf_line(&group, NULL);
         conf_read(&group, repository_rows, COUNT(repository_rows), repository);
+        keep_read(&group, &repository->keep, arena);
         conf_end(&group);
         if (repository->name != NULL && options_repository(options, repository->name) != repository)
             conf_problem(&group, "name", "another repository has this name already; give each its own");
@@ -110,6 +137,9 @@ static void job_pipeline_check(struct conf_group *group, const struct job_option
     int level, keys = (job->encrypt_key_file != NULL) + (job->encrypt_key_env != NULL) +
                       (job->encrypt_key_command != NULL);
     enum compression compression = COMPRESSION_GZIP;
+    const char *key = job->encrypt_key_file != NULL  ? "encrypt_key_file"
+                      : job->encrypt_key_env != NULL ? "encrypt_key_env"
+                                                     : "encrypt_key_command";
 
     if (job->compress != NULL && !compression_parse(job->compress, &compression, &level))
         conf_problem(group, "compress", "expected zstd:1 to zstd:19, gzip:1 to gzip:9, or none; found \"%s\"",
@@ -118,10 +148,10 @@ static void job_pipeline_check(struct conf_group *group, const struct job_option
         conf_problem(group, "compress", "pg_dump compresses format = \"directory\" itself, by gzip or not at "
                                         "all; zstd needs format = \"custom\"");
     if (keys > 1)
-        conf_problem(group, NULL, "only one of encrypt_key_file, encrypt_key_env and encrypt_key_command can "
+        conf_problem(group, key, "only one of encrypt_key_file, encrypt_key_env and encrypt_key_command can "
                                   "give the key");
     if (directory && keys > 0)
-        conf_problem(group, NULL, "encryption needs format = \"custom\": with \"directory\" pg_dump writes "
+        conf_problem(group, key, "encryption needs format = \"custom\": with \"directory\" pg_dump writes "
                                   "the files itself");
     if (directory && job->rate_limit > 0)
         conf_problem(group, "rate_limit", "it needs format = \"custom\": with \"directory\" pg_dump writes "
@@ -142,6 +172,7 @@ static void jobs_read(struct conf_group *root, struct runner_options *options, s
 
         rows_defaults(job_rows, COUNT(job_rows), job, arena);
         conf_read(&group, job_rows, COUNT(job_rows), job);
+        keep_read(&group, &job->keep, arena);
         conf_end(&group);
         job_check(&group, options, job);
         job_pipeline_check(&group, job);
@@ -245,4 +276,6 @@ void options_print_manual(void)
     rows_print("Keys of the configuration file [default]:", runner_rows, COUNT(runner_rows));
     rows_print("in each group of the list repositories:", repository_rows, COUNT(repository_rows));
     rows_print("in each group of the list jobs:", job_rows, COUNT(job_rows));
+    rows_print("in the group keep of a job or repository (without one nothing is deleted):", keep_rows,
+               COUNT(keep_rows));
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backup/retention.h"
 #include "conf/types.h"
 
 struct arena;
@@ -17,6 +18,7 @@ enum verify_level { VERIFY_NONE, VERIFY_CHECKSUM, VERIFY_ARCHIVE, VERIFY_RESTORE
 struct repository_options {
     const char *name, *path;
     int line;
+    struct retention keep; /* goes before that of the job when given */
 };
 
 struct job_options {
@@ -33,6 +35,7 @@ struct job_options {
     int compress_threads;
     int64_t rate_limit; /* bytes per second; 0 = none */
     const char *encrypt_key_file, *encrypt_key_env, *encrypt_key_command;
+    struct retention keep;
 };
 
 struct runner_options {

@@ -226,12 +226,6 @@ static bool archive_restore(struct restore *restore, struct fault *fault)
     return ok;
 }
 
-static void difference_print(void *context, bool fatal, const char *sentence)
-{
-    progress_clear(context);
-    text_print(stderr, "%s: %s\n", fatal ? "DIFFERENCE" : "note", sentence);
-}
-
 static bool target_compare(struct restore *restore, struct fault *fault)
 {
     struct session_target target = restore->target;
@@ -252,7 +246,7 @@ static bool target_compare(struct restore *restore, struct fault *fault)
     session_close(&session);
     if (!ok)
         return false;
-    differences = fingerprint_compare(&entry->fingerprint, &found, entry->name, difference_print,
+    differences = fingerprint_compare(&entry->fingerprint, &found, entry->name, verify_print_difference,
                                       &restore->work.progress);
     progress_done(&restore->work.progress, 0);
     return differences == 0 || failure_set(fault, FAILURE_CONTENT,

@@ -16,6 +16,7 @@
 #include "backup/logical.h"
 #include "backup/manifest.h"
 #include "backup/pipeline.h"
+#include "backup/prune.h"
 #include "backup/repository.h"
 #include "backup/service.h"
 #include "backup/stage.h"
@@ -250,12 +251,6 @@ static bool step_copies(struct run *run, struct fault *fault)
     return true;
 }
 
-static void difference_print(void *context, bool fatal, const char *sentence)
-{
-    progress_clear(context);
-    text_print(stderr, "%s: %s\n", fatal ? "DIFFERENCE" : "note", sentence);
-}
-
 /* The server is not needed any more; a restore of hours must not hold its connection. */
 static void gateway_leave(struct run *run)
 {
@@ -266,7 +261,7 @@ static void gateway_leave(struct run *run)
 /* The first copy at the job's level; the others were compared byte by byte when they were made. */
 static bool step_verify(struct run *run, struct fault *fault)
 {
-    struct verify_report report = { difference_print, &run->work.progress };
+    struct verify_report report = { verify_print_difference, &run->work.progress };
     bool ok = true;
 
     gateway_leave(run);
@@ -287,6 +282,17 @@ static bool step_verify(struct run *run, struct fault *fault)
         if (place.dir_fd >= 0)
             close(place.dir_fd);
     }
+    return ok;
+}
+
+/* Only a run that proved its own backup may delete others. */
+static bool step_prune(struct run *run, struct fault *fault)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < run->copy_count; i++)
+        if (run->copies[i].state == COPY_DONE)
+            ok = prune_job(&run->copies[i].repository, run->job, false, false, fault);
     return ok;
 }
 

@@ -18,12 +18,19 @@
 #include "backup/manifest.h"
 #include "backup/pipeline.h"
 #include "backup/repository.h"
+#include "backup/text.h"
 #include "backup/tree.h"
 #include "backup/verification.h"
 #include "backup/work.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
+
+void verify_print_difference(void *context, bool fatal, const char *sentence)
+{
+    progress_clear(context);
+    text_print(stderr, "%s: %s\n", fatal ? "DIFFERENCE" : "note", sentence);
+}
 
 struct inspection {
     const struct manifest *manifest; /* files sorted by path */

@@ -19,6 +19,9 @@ struct verify_report {
     void *context;
 };
 
+/* For `say`: to standard error; the context is the struct progress that it interrupts. */
+void verify_print_difference(void *context, bool fatal, const char *sentence);
+
 /* Re-reads every file: size, SHA-256, nothing missing, nothing unknown. All differences go to report (may
  * be NULL); the fault tells the first. */
 bool verify_files(int dir_fd, const struct manifest *manifest, const struct pulse *pulse,

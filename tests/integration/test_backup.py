@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 import programs
-from backup_support import SCHEMA, Bouncer, Runner, children, ended, gone, wait_for
+from backup_support import SCHEMA, Bouncer, Runner, children, ended, gone, reseal, wait_for
 from cluster import Cluster
 from gate import Gateway, configuration
 from programs import BIN, eventually
@@ -135,36 +135,17 @@ def test_content_verification_sees_a_changed_row(server, runner):
     """The archive is replaced by a dump of other rows, and the manifest is made to fit: only the contents tell."""
     runner.job(verify='"none"', compress='"none"')
     label = runner.run()
-    other = Runner_manifest(runner, label)
     server.sql("update plain set f = f + 1 where id = 7")
     try:
         subprocess.run([BIN + "/pg_dump", "-Fc", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-f",
                         str(runner.archive(label)), "app"], check=True)
     finally:
         server.sql("update plain set f = f - 1 where id = 7")
-    other.reseal()
+    reseal(runner.path(label))
     runner.ok("verify", label)
     assert "table public.plain has 2000 rows as before, but other contents" in runner.fails(
         51, "verify", label, "--level", "content")
     assert list(runner.scratch.iterdir()) == []
-
-
-class Runner_manifest:
-    """Rewrites sizes and checksums of a manifest, as somebody would who wants to hide a change."""
-
-    def __init__(self, runner, label):
-        self.directory = runner.path(label)
-
-    def reseal(self):
-        import hashlib
-        manifest = json.loads((self.directory / "manifest.json").read_text())
-        for entry in manifest["files"]:
-            content = (self.directory / entry["path"]).read_bytes()
-            entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        manifest.pop("manifest_sha256")
-        canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        manifest["manifest_sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
-        (self.directory / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False))
 
 
 def test_restore_gives_equal_tables(server, runner):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 """test_backup_pipeline - compressed and encrypted backups: they verify, restore, and open only for who has the key."""
 
-import json
 import os
 import secrets
 import shutil
@@ -11,7 +10,7 @@ import subprocess
 import pytest
 
 import programs
-from backup_support import PROGRAM, SCHEMA, Runner, children, ended
+from backup_support import PROGRAM, SCHEMA, Runner, children, ended, reseal
 from cluster import Cluster
 from programs import BIN, eventually
 
@@ -153,19 +152,6 @@ def test_a_key_that_is_not_there_ends_the_run_before_it_starts(runner):
     runner.job(encrypt_key_command='"exit 3"')
     assert "The command that gives the key failed" in runner.fails(32, "run", "nightly")
     assert runner.nothing_left()
-
-
-def reseal(directory):
-    """Sizes and checksums of the manifest made to fit, as somebody would who wants to hide a change."""
-    import hashlib
-    manifest = json.loads((directory / "manifest.json").read_text())
-    for entry in manifest["files"]:
-        content = (directory / entry["path"]).read_bytes()
-        entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-    manifest.pop("manifest_sha256")
-    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    manifest["manifest_sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
-    (directory / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False))
 
 
 @pytest.mark.parametrize("compress", ["none", "zstd:3", "gzip"])
