@@ -19,6 +19,7 @@
 #include "backup/repository.h"
 #include "backup/restore.h"
 #include "backup/run.h"
+#include "backup/serve.h"
 #include "backup/text.h"
 #include "backup/verify.h"
 #include "backup/version.h"
@@ -47,6 +48,16 @@ static bool command_run(struct invocation *invocation, struct fault *fault)
         return failure_set(fault, FAILURE_CONFIG, "The configuration has no job \"%s\".",
                            invocation->subject);
     return run_job(&invocation->options, job, invocation->quiet, fault);
+}
+
+static bool command_serve(struct invocation *invocation, struct fault *fault)
+{
+    return serve_run(&invocation->options, invocation->config, fault);
+}
+
+static bool command_next(struct invocation *invocation, struct fault *fault)
+{
+    return serve_next(&invocation->options, invocation->json, fault);
 }
 
 static bool command_list(struct invocation *invocation, struct fault *fault)

@@ -8,6 +8,7 @@
 
 #include "backup/label.h"
 #include "backup/pipeline.h"
+#include "backup/zone.h"
 #include "conf/conf.h"
 #include "gateway/base/arena.h"
 
@@ -158,6 +159,26 @@ static void job_pipeline_check(struct conf_group *group, const struct job_option
                                           "the files itself");
 }
 
+static void job_schedule_check(struct conf_group *group, struct job_options *job)
+{
+    char why[200];
+
+    if (job->time_zone != NULL && !zone_is_known(job->time_zone)) {
+        conf_problem(group, "time_zone",
+                     "expected a name from /usr/share/zoneinfo such as \"Europe/Berlin\", found \"%s\"",
+                     job->time_zone);
+        return;
+    }
+    if (job->schedule == NULL)
+        return;
+    job->plan = (struct schedule){ .zone = job->time_zone,
+                                   .job = job->name,
+                                   .jitter = (int64_t)(job->jitter / 1000000),
+                                   .catch_up = job->catch_up };
+    if (!cron_parse(job->schedule, &job->plan.cron, why, sizeof why))
+        conf_problem(group, "schedule", "\"%s\" cannot be read: %s", job->schedule, why);
+}
+
 static void jobs_read(struct conf_group *root, struct runner_options *options, struct arena *arena)
 {
     options->job_count = conf_items(root, "jobs");
@@ -176,6 +197,7 @@ static void jobs_read(struct conf_group *root, struct runner_options *options, s
         conf_end(&group);
         job_check(&group, options, job);
         job_pipeline_check(&group, job);
+        job_schedule_check(&group, job);
     }
 }
 

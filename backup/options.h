@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "backup/retention.h"
+#include "backup/schedule.h"
 #include "conf/types.h"
 
 struct arena;
@@ -35,6 +36,11 @@ struct job_options {
     int compress_threads;
     int64_t rate_limit; /* bytes per second; 0 = none */
     const char *encrypt_key_file, *encrypt_key_env, *encrypt_key_command;
+    const char *schedule, *time_zone; /* NULL = only when asked; NULL = the machine's */
+    uint64_t jitter;                  /* microseconds */
+    bool catch_up;
+    int retries;
+    struct schedule plan; /* of the four above, when schedule is given */
     struct retention keep;
 };
 
