@@ -29,7 +29,7 @@
 
 struct invocation {
     const char *subject; /* JOB or LABEL */
-    const char *config, *repository, *level, *database, *to, *jobs, *key_file;
+    const char *config, *repository, *level, *database, *to, *directory, *jobs, *key_file;
     bool create, force, no_owner, compare, dry_run, json, quiet, help;
     struct arena *arena;
     struct runner_options options;
@@ -102,6 +102,7 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
                                        .repository = invocation->repository,
                                        .database = invocation->database,
                                        .to = invocation->to,
+                                       .directory = invocation->directory,
                                        .jobs = 1,
                                        .key_file = invocation->key_file,
                                        .create = invocation->create,
@@ -111,9 +112,6 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
                                        .quiet = invocation->quiet };
     char *end = NULL;
 
-    if (request.to == NULL)
-        return failure_set(fault, FAILURE_USAGE,
-                           "Expected --to with the connection string of the target server.");
     if (invocation->jobs != NULL)
         request.jobs = (int)strtol(invocation->jobs, &end, 10);
     if (request.jobs < 1 || request.jobs > 64 || (end != NULL && *end != '\0'))
@@ -218,6 +216,7 @@ static void argument_take(struct invocation *invocation, int letter, const char 
     case 'l': invocation->level = value; break;
     case 'd': invocation->database = value; break;
     case 't': invocation->to = value; break;
+    case 'D': invocation->directory = value; break;
     case 'n': invocation->jobs = value; break;
     case 'k': invocation->key_file = value; break;
     case 'C': invocation->create = true; break;

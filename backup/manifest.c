@@ -235,6 +235,11 @@ bool manifest_read(int dir_fd, struct manifest *manifest, struct arena *arena, s
     return ok;
 }
 
+bool manifest_is_physical(const struct manifest *manifest)
+{
+    return strcmp(manifest->kind, "physical") == 0;
+}
+
 void manifest_add_file(struct manifest *manifest, struct arena *arena, const char *path,
                        const struct digest *digest)
 {

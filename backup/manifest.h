@@ -74,6 +74,8 @@ bool manifest_from_text(const char *text, size_t length, struct manifest *manife
 bool manifest_write(int dir_fd, const struct manifest *manifest, struct fault *fault);
 bool manifest_read(int dir_fd, struct manifest *manifest, struct arena *arena, struct fault *fault);
 
+bool manifest_is_physical(const struct manifest *manifest);
+
 /* Adds a file with its size and SHA-256; the path lives in the arena from now on. */
 void manifest_add_file(struct manifest *manifest, struct arena *arena, const char *path,
                        const struct digest *digest);

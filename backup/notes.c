@@ -109,26 +109,51 @@ static void database_write(FILE *to, const struct manifest *manifest, const stru
     free(bare);
 }
 
-char *notes_text(const struct manifest *manifest)
+static void cluster_write(FILE *to, const struct manifest *manifest)
 {
-    char *text = NULL, when[TEXT_SHORT];
-    size_t size;
-    FILE *to = open_memstream(&text, &size);
+    long long major = manifest->server_version_number / 10000;
 
-    CHECK(to != NULL);
     fprintf(to,
-            "# Restoring %s\n\nA backup of PostgreSQL %s, job \"%s\", begun %s, made by pg_dump %s.\n"
+            "A backup of the whole cluster: PostgreSQL %s, job \"%s\", made by pg_basebackup %s.\n"
+            "It can be started only by PostgreSQL %lld, on the same kind of machine. Let pgsluice-backup do "
+            "it:\n\n"
+            "    pgsluice-backup restore %s --directory /var/lib/postgresql/%lld/restored\n\n"
+            "or, with this directory as the current one, as the user postgres:\n\n"
+            "    mkdir -m 700 /var/lib/postgresql/%lld/restored\n    ",
+            manifest->server_version, manifest->job, manifest->tool_version, major, manifest->label, major,
+            major);
+    reader_write(to, manifest, "base.tar");
+    fprintf(to,
+            "tar -x -C /var/lib/postgresql/%lld/restored\n"
+            "    pg_verifybackup /var/lib/postgresql/%lld/restored\n"
+            "    pg_ctl -D /var/lib/postgresql/%lld/restored start\n\n"
+            "Look at postgresql.conf and postgresql.auto.conf first: they are those of the original, and "
+            "Debian keeps\npostgresql.conf and pg_hba.conf in /etc, so they are not in the backup.\n",
+            major, major, major);
+}
+
+static void key_write(FILE *to, const struct manifest *manifest)
+{
+    if (manifest->encryption != NULL)
+        fprintf(to,
+                "The files are encrypted (%s); KEY is a file with the master key %s as a line of 64\n"
+                "hexadecimal digits.\n\n",
+                manifest->encryption, manifest->key_id == NULL ? "?" : manifest->key_id);
+}
+
+static void databases_write(FILE *to, const struct manifest *manifest)
+{
+    char when[TEXT_SHORT];
+
+    fprintf(to,
+            "A backup of PostgreSQL %s, job \"%s\", begun %s, made by pg_dump %s.\n"
             "Use pg_restore and psql of version %lld or newer, with PGHOST, PGPORT and PGUSER set to the "
             "new server\n"
             "and this directory as the current one. Or let pgsluice-backup do it:\n\n"
             "    pgsluice-backup verify %s --level content\n"
             "    pgsluice-backup restore %s --database NAME --to \"host=... dbname=postgres\" --create\n\n",
-            manifest->label, manifest->server_version, manifest->job, text_time(when, manifest->started),
+            manifest->server_version, manifest->job, text_time(when, manifest->started),
             manifest->tool_version, (long long)manifest->tool_major, manifest->label, manifest->label);
-    if (manifest->encryption != NULL)
-        fprintf(to, "The files are encrypted (%s); KEY is a file with the master key %s as a line of 64\n"
-                    "hexadecimal digits.\n\n",
-                manifest->encryption, manifest->key_id == NULL ? "?" : manifest->key_id);
     globals_write(to, manifest);
     fputs("## 2. Databases\n\nIf the database exists already, drop it first, or leave out --create and name "
           "it in "
@@ -137,6 +162,21 @@ char *notes_text(const struct manifest *manifest)
     for (size_t i = 0; i < manifest->database_count; i++)
         database_write(to, manifest, &manifest->databases[i]);
     fputs("## 3. Afterwards\n\n    vacuumdb --all --analyze-only --jobs=2\n", to);
+}
+
+char *notes_text(const struct manifest *manifest)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+
+    CHECK(to != NULL);
+    fprintf(to, "# Restoring %s\n\n", manifest->label);
+    key_write(to, manifest);
+    if (manifest_is_physical(manifest))
+        cluster_write(to, manifest);
+    else
+        databases_write(to, manifest);
     CHECK(fclose(to) == 0);
     return text;
 }

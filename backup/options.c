@@ -14,7 +14,9 @@
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
-static const struct conf_word job_kinds[] = { { "logical", KIND_LOGICAL }, { NULL, 0 } };
+static const struct conf_word job_kinds[] = { { "logical", KIND_LOGICAL },
+                                              { "physical", KIND_PHYSICAL },
+                                              { NULL, 0 } };
 static const struct conf_word dump_formats[] = { { "custom", FORMAT_CUSTOM },
                                                  { "directory", FORMAT_DIRECTORY },
                                                  { NULL, 0 } };
@@ -126,6 +128,8 @@ static void job_check(struct conf_group *group, const struct runner_options *opt
         for (size_t k = 0; k < i; k++)
             if (strcmp(job->repository.items[i], job->repository.items[k]) == 0)
                 conf_problem(group, "repository", "\"%s\" is named twice", job->repository.items[i]);
+    if (job->kind == KIND_PHYSICAL && job->format == FORMAT_DIRECTORY)
+        conf_problem(group, "format", "a physical backup is one stream; leave format out");
     if (job->jobs > 1 && job->format != FORMAT_DIRECTORY)
         conf_problem(group, "jobs",
                      "pg_dump works in parallel only with format = \"directory\"; found jobs = %d",
@@ -259,6 +263,11 @@ const struct repository_options *options_repository(const struct runner_options 
         if (options->repositories[i].name != NULL && strcmp(options->repositories[i].name, name) == 0)
             return &options->repositories[i];
     return NULL;
+}
+
+const char *kind_name(enum job_kind kind)
+{
+    return job_kinds[kind].word;
 }
 
 const char *format_name(enum dump_format format)

@@ -12,7 +12,7 @@
 
 struct arena;
 
-enum job_kind { KIND_LOGICAL };
+enum job_kind { KIND_LOGICAL, KIND_PHYSICAL };
 enum dump_format { FORMAT_CUSTOM, FORMAT_DIRECTORY };
 enum verify_level { VERIFY_NONE, VERIFY_CHECKSUM, VERIFY_ARCHIVE, VERIFY_RESTORE, VERIFY_CONTENT };
 
@@ -30,7 +30,7 @@ struct job_options {
     int jobs;
     struct strings repository;
     enum verify_level verify;
-    bool globals;
+    bool globals, fast_checkpoint;
     uint64_t lock_wait_timeout; /* microseconds */
     const char *compress;       /* as compression_parse reads it; NULL = the format's own */
     int compress_threads;
@@ -60,6 +60,7 @@ bool options_load(const char *path, struct arena *arena, struct runner_options *
 const struct job_options *options_job(const struct runner_options *options, const char *name);
 const struct repository_options *options_repository(const struct runner_options *options, const char *name);
 
+const char *kind_name(enum job_kind kind);
 const char *format_name(enum dump_format format);
 const char *level_name(enum verify_level level);
 bool level_from_name(const char *name, enum verify_level *level);

@@ -8,12 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backup/content.h"
 #include "backup/failure.h"
 #include "backup/filter.h"
 #include "backup/gateway_session.h"
 #include "backup/keyring.h"
 #include "backup/manifest.h"
 #include "backup/pipeline.h"
+#include "backup/relocate.h"
 #include "backup/repository.h"
 #include "backup/service.h"
 #include "backup/text.h"
@@ -64,6 +66,21 @@ static bool entry_choose(struct restore *restore, struct fault *fault)
                        names);
 }
 
+static bool target_fits(const struct restore *restore, struct fault *fault)
+{
+    const struct restore_request *request = restore->request;
+
+    if (!manifest_is_physical(&restore->manifest))
+        return (request->to != NULL && request->directory == NULL) ||
+               failure_set(fault, FAILURE_USAGE,
+                           "Expected --to with the connection string of the target server, and no "
+                           "--directory, because the backup is a logical one.");
+    return (request->to == NULL && request->directory != NULL) ||
+           failure_set(fault, FAILURE_USAGE,
+                       "Expected --directory with a new data directory, and no --to, because the backup is a "
+                       "physical one of the whole cluster.");
+}
+
 static bool backup_check(struct restore *restore, struct fault *fault)
 {
     const struct restore_request *request = restore->request;
@@ -76,7 +93,8 @@ static bool backup_check(struct restore *restore, struct fault *fault)
         return false;
     restore->path = place_path(&place, restore->arena);
     ok = manifest_read(place.dir_fd, &restore->manifest, restore->arena, fault) &&
-         entry_choose(restore, fault);
+         target_fits(restore, fault) &&
+         (manifest_is_physical(&restore->manifest) || entry_choose(restore, fault));
     if (ok) {
         progress_phase(&restore->work.progress, 0, "re-reading every file of %s", request->label);
         ok = verify_files(place.dir_fd, &restore->manifest, &restore->work.pulse, NULL, fault);
@@ -255,6 +273,37 @@ static bool target_compare(struct restore *restore, struct fault *fault)
                                            differences);
 }
 
+static bool cluster_restore(struct restore *restore, struct fault *fault)
+{
+    const char *directory = restore->request->directory;
+    struct subject subject = { .options = restore->options,
+                               .manifest = &restore->manifest,
+                               .pipeline = &restore->pipeline,
+                               .path = restore->path,
+                               .dir_fd = restore->dir_fd,
+                               .work = &restore->work };
+
+    if (!relocate_run(&subject, directory, fault))
+        return false;
+    text_print(stdout,
+               "restored  the cluster of %s into %s, every file checked\nstart     pg_ctl -D %s start\n",
+               restore->request->label, directory, directory);
+    return true;
+}
+
+static bool database_restore(struct restore *restore, struct fault *fault)
+{
+    const struct restore_request *request = restore->request;
+
+    if (!target_open(restore, fault) || !archive_restore(restore, fault) ||
+        (request->compare && !target_compare(restore, fault)))
+        return false;
+    text_print(stdout, "restored  %s of %s into %s%s\n", restore->entry->name, request->label,
+               request->create ? restore->entry->name : PQdb(restore->session.conn),
+               request->compare ? ", every table equal to its fingerprint" : "");
+    return true;
+}
+
 bool restore_run(const struct runner_options *options, const struct restore_request *request,
                  struct fault *fault)
 {
@@ -267,12 +316,9 @@ bool restore_run(const struct runner_options *options, const struct restore_requ
 
     CHECK(restore.arena != NULL);
     work_init(&restore.work, request->quiet);
-    ok = backup_check(&restore, fault) && target_open(&restore, fault) && archive_restore(&restore, fault) &&
-         (!request->compare || target_compare(&restore, fault));
-    if (ok)
-        text_print(stdout, "restored  %s of %s into %s%s\n", restore.entry->name, request->label,
-                   request->create ? restore.entry->name : PQdb(restore.session.conn),
-                   request->compare ? ", every table equal to its fingerprint" : "");
+    ok = backup_check(&restore, fault) &&
+         (manifest_is_physical(&restore.manifest) ? cluster_restore(&restore, fault)
+                                                  : database_restore(&restore, fault));
     work_abandon(&restore.work);
     service_close(&restore.service);
     session_close(&restore.session);

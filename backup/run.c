@@ -17,6 +17,7 @@
 #include "backup/manifest.h"
 #include "backup/pipeline.h"
 #include "backup/prune.h"
+#include "backup/report.h"
 #include "backup/repository.h"
 #include "backup/service.h"
 #include "backup/stage.h"
@@ -132,6 +133,8 @@ static bool step_tools(struct run *run, struct fault *fault)
 {
     int major = tools_major((int)run->server.version_number);
 
+    if (run->job->kind == KIND_PHYSICAL)
+        return tools_find(run->options->bin_directory, "pg_basebackup", major, run->arena, &run->dump, fault);
     return tools_find(run->options->bin_directory, "pg_dump", major, run->arena, &run->dump, fault) &&
            tools_find(run->options->bin_directory, "pg_dumpall", major, run->arena, &run->dumpall, fault);
 }
@@ -153,8 +156,8 @@ static void manifest_begin(struct run *run, int64_t started)
         .label = run->label,
         .job = run->job->name,
         .run_id = run->run_id,
-        .kind = "logical",
-        .format = format_name(run->job->format),
+        .kind = kind_name(run->job->kind),
+        .format = run->job->kind == KIND_PHYSICAL ? "tar" : format_name(run->job->format),
         .runner_version = runner_version,
         .gateway = run->server.where,
         .server_version = run->server.version,
@@ -172,13 +175,16 @@ static void manifest_begin(struct run *run, int64_t started)
 
 static bool step_databases(struct run *run, struct fault *fault)
 {
+    char kind = run->job->kind == KIND_PHYSICAL ? LABEL_PHYSICAL : LABEL_LOGICAL;
     int64_t started = (int64_t)time(NULL);
 
-    run->databases = logical_databases(&run->control, run->job, &run->database_count, run->arena, fault);
-    if (run->databases == NULL)
-        return false;
+    if (run->job->kind == KIND_LOGICAL) {
+        run->databases = logical_databases(&run->control, run->job, &run->database_count, run->arena, fault);
+        if (run->databases == NULL)
+            return false;
+    }
     for (;;) { /* a label tells seconds, and two short runs fit into one */
-        label_make(run->label, run->job->name, started);
+        label_make(run->label, run->job->name, kind, started);
         if (!label_is_taken(run))
             break;
         poll(NULL, 0, PULSE_MS);
@@ -312,28 +318,15 @@ static bool copies_judge(const struct run *run, struct fault *fault)
     return true;
 }
 
-static void summary_print(const struct run *run, bool verified)
+static void run_summary(const struct run *run, bool verified)
 {
-    const struct manifest *manifest = &run->manifest;
-    char size[TEXT_SHORT], duration[TEXT_SHORT];
-    int64_t rows = 0;
-    size_t tables = 0;
+    const char *names[COPIES_MAX + 1] = { NULL };
+    size_t count = 0;
 
-    for (size_t i = 0; i < manifest->database_count; i++) {
-        tables += manifest->databases[i].fingerprint.table_count;
-        rows += fingerprint_rows(&manifest->databases[i].fingerprint);
-    }
-    text_print(stdout, "backup    %s\ncontents  %zu database%s, %zu tables, %lld rows\nstored    %s in",
-               run->label, manifest->database_count, manifest->database_count == 1 ? "" : "s", tables,
-               (long long)rows, text_size(size, (uint64_t)manifest->stored_bytes));
     for (size_t i = 0; i < run->copy_count; i++)
         if (run->copies[i].state == COPY_DONE)
-            text_print(stdout, " %s", run->copies[i].repository.options->name);
-    text_print(stdout, "\nduration  %s\nverified  %s\n",
-               text_duration(duration, (uint64_t)manifest->duration_us),
-               verified ? level_name(run->job->verify) : "NO");
-    for (size_t i = 0; i < manifest->warning_count; i++)
-        text_print(stdout, "warning   %s\n", manifest->warnings[i].text);
+            names[count++] = run->copies[i].repository.options->name;
+    report_summary(&run->manifest, names, verified ? level_name(run->job->verify) : "NO");
 }
 
 static const struct {
@@ -387,7 +380,7 @@ bool run_job(const struct runner_options *options, const struct job_options *job
         ok = steps[i].step(&run, fault);
     progress_clear(&run.work.progress);
     if (run.staged != NULL)
-        summary_print(&run, ok);
+        run_summary(&run, ok);
     if (ok)
         ok = copies_judge(&run, fault);
     run_end(&run);

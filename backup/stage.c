@@ -18,6 +18,7 @@
 #include "backup/logical.h"
 #include "backup/manifest.h"
 #include "backup/notes.h"
+#include "backup/physical.h"
 #include "backup/pipeline.h"
 #include "backup/repository.h"
 #include "backup/tools.h"
@@ -187,7 +188,10 @@ static bool stage_fill(const struct stage *stage, struct fault *fault)
     uint64_t started_us = clock_now_us();
 
     manifest_restart(stage->manifest);
-    if (!databases_dump(stage, fault) || !globals_dump(stage, fault))
+    if (stage->logical->job->kind == KIND_PHYSICAL) {
+        if (!physical_dump(stage->logical, stage->manifest, stage->arena, fault))
+            return false;
+    } else if (!databases_dump(stage, fault) || !globals_dump(stage, fault))
         return false;
     return manifest_finish(stage, clock_now_us() - started_us, fault);
 }

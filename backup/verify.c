@@ -11,10 +11,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "backup/base.h"
 #include "backup/content.h"
 #include "backup/digest.h"
 #include "backup/failure.h"
 #include "backup/keyring.h"
+#include "backup/label.h"
 #include "backup/manifest.h"
 #include "backup/pipeline.h"
 #include "backup/repository.h"
@@ -125,7 +127,9 @@ static bool archives_pass(const struct subject *without_pipeline, enum verify_le
     bool ok = pipeline_of_manifest(&pipeline, subject.manifest, &search, fault);
 
     subject.pipeline = &pipeline;
-    if (ok && level == VERIFY_ARCHIVE)
+    if (ok && manifest_is_physical(subject.manifest))
+        ok = base_verify(&subject, level, fault);
+    else if (ok && level == VERIFY_ARCHIVE)
         ok = content_parse(&subject, fault);
     else if (ok)
         ok = content_verify(&subject, level == VERIFY_CONTENT, fault);
@@ -171,6 +175,13 @@ static const char *const proved[] = {
     [VERIFY_RESTORE] = "restored into a scratch server",
     [VERIFY_CONTENT] = "restored into a scratch server; rows and checksums of every table are equal",
 };
+static const char *const proved_physical[] = {
+    [VERIFY_CHECKSUM] = "every file re-read; sizes and SHA-256 are equal",
+    [VERIFY_ARCHIVE] = "the stream decrypted, decompressed and read to its end",
+    [VERIFY_RESTORE] = "unpacked, checked by pg_verifybackup, started and recovered",
+    [VERIFY_CONTENT] = "unpacked, checked by pg_verifybackup, recovered; every table and index read by "
+                       "pg_amcheck",
+};
 
 bool verify_backup(const struct runner_options *options, const struct backup_place *place,
                    enum verify_level level, struct work *work, const struct verify_report *report,
@@ -183,7 +194,9 @@ bool verify_backup(const struct runner_options *options, const struct backup_pla
         .time = (int64_t)time(NULL),
         .duration_us = (int64_t)(clock_now_us() - started_us),
         .passed = passed,
-        .text = passed ? proved[level] : fault->message,
+        .text = !passed                                       ? fault->message
+                : label_kind(place->label) == LABEL_PHYSICAL ? proved_physical[level]
+                                                             : proved[level],
     };
     enum failure failure = passed ? FAILURE_OTHER : failure_of(fault);
     struct fault unrecorded;
