@@ -15,6 +15,7 @@
 #include "backup/options.h"
 #include "backup/prune.h"
 #include "backup/pulse.h"
+#include "backup/receive.h"
 #include "backup/report.h"
 #include "backup/repository.h"
 #include "backup/restore.h"
@@ -29,7 +30,7 @@
 
 struct invocation {
     const char *subject; /* JOB or LABEL */
-    const char *config, *repository, *level, *database, *to, *directory, *jobs, *key_file;
+    const char *config, *repository, *level, *database, *to, *directory, *target, *jobs, *key_file;
     bool create, force, no_owner, compare, dry_run, json, quiet, help;
     struct arena *arena;
     struct runner_options options;
@@ -53,6 +54,16 @@ static bool command_run(struct invocation *invocation, struct fault *fault)
 static bool command_serve(struct invocation *invocation, struct fault *fault)
 {
     return serve_run(&invocation->options, invocation->config, fault);
+}
+
+static bool command_wal(struct invocation *invocation, struct fault *fault)
+{
+    const struct job_options *job = options_job(&invocation->options, invocation->subject);
+
+    if (job == NULL)
+        return failure_set(fault, FAILURE_CONFIG, "The configuration has no job \"%s\".",
+                           invocation->subject);
+    return receive_run(&invocation->options, job, fault);
 }
 
 static bool command_next(struct invocation *invocation, struct fault *fault)
@@ -103,6 +114,7 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
                                        .database = invocation->database,
                                        .to = invocation->to,
                                        .directory = invocation->directory,
+                                       .target = invocation->target,
                                        .jobs = 1,
                                        .key_file = invocation->key_file,
                                        .create = invocation->create,
@@ -217,6 +229,7 @@ static void argument_take(struct invocation *invocation, int letter, const char 
     case 'd': invocation->database = value; break;
     case 't': invocation->to = value; break;
     case 'D': invocation->directory = value; break;
+    case 'T': invocation->target = value; break;
     case 'n': invocation->jobs = value; break;
     case 'k': invocation->key_file = value; break;
     case 'C': invocation->create = true; break;

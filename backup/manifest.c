@@ -14,6 +14,7 @@
 #include "backup/label.h"
 #include "backup/record.h"
 #include "backup/smallfile.h"
+#include "backup/walstore.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/check.h"
 
@@ -53,6 +54,7 @@ static const struct record_field manifest_fields[] = {
     MANIFEST(OPTIONAL, encryption),
     MANIFEST(OPTIONAL, key_id),
     MANIFEST(OPTIONAL, wrapped_key),
+    MANIFEST(OPTIONAL, wal_start),
     MANIFEST(TEXT, verify_wanted),
 };
 static const struct record_field database_fields[] = {
@@ -172,6 +174,8 @@ static bool paths_check(const struct manifest *manifest, struct fault *fault)
     for (size_t i = 0; i < manifest->database_count; i++)
         if (!path_is_inside(manifest->databases[i].path))
             bad = manifest->databases[i].path;
+    if (manifest->wal_start != NULL && !walstore_is_name(manifest->wal_start, strlen(manifest->wal_start)))
+        bad = manifest->wal_start;
     if (!label_is_valid(manifest->label) || !label_is_name(manifest->job, JOB_NAME_MAX))
         bad = manifest->label;
     return bad == NULL || failure_set(fault, FAILURE_VERIFY, "%s names \"%s\", which points elsewhere.",

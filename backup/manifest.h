@@ -51,6 +51,7 @@ struct manifest {
     const char *compression;              /* "zstd:3"; NULL = the files are as the programs wrote them */
     const char *encryption, *key_id;      /* "aes-256-gcm" and the master key's identifier; NULL = none */
     const char *wrapped_key;              /* see seal.h; hexadecimal */
+    const char *wal_start;     /* the first WAL segment that a physical backup needs; NULL = not known */
     const char *verify_wanted; /* the job's level; verification.json has what was reached */
     struct database_entry *databases;
     size_t database_count;

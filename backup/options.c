@@ -130,6 +130,9 @@ static void job_check(struct conf_group *group, const struct runner_options *opt
                 conf_problem(group, "repository", "\"%s\" is named twice", job->repository.items[i]);
     if (job->kind == KIND_PHYSICAL && job->format == FORMAT_DIRECTORY)
         conf_problem(group, "format", "a physical backup is one stream; leave format out");
+    if (job->kind != KIND_PHYSICAL && job->wal)
+        conf_problem(group, "wal",
+                     "WAL can be replayed only on a physical backup: it needs kind = \"physical\"");
     if (job->jobs > 1 && job->format != FORMAT_DIRECTORY)
         conf_problem(group, "jobs",
                      "pg_dump works in parallel only with format = \"directory\"; found jobs = %d",

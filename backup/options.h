@@ -30,7 +30,8 @@ struct job_options {
     int jobs;
     struct strings repository;
     enum verify_level verify;
-    bool globals, fast_checkpoint;
+    bool globals, fast_checkpoint, wal;
+    int64_t wal_lag_warn; /* bytes */
     uint64_t lock_wait_timeout; /* microseconds */
     const char *compress;       /* as compression_parse reads it; NULL = the format's own */
     int compress_threads;

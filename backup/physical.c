@@ -38,6 +38,20 @@ static bool tablespaces_check(struct session *session, struct arena *arena, stru
     return fault_hint(fault, "Use kind = \"logical\", which saves what lies in tablespaces too.");
 }
 
+/* The checkpoint that the backup begins with comes after this. A standby cannot tell. */
+static bool wal_note(const struct logical *logical, struct manifest *manifest, struct arena *arena,
+                     struct fault *fault)
+{
+    const char *name = session_value(logical->control,
+                                     "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE "
+                                     "pg_walfile_name(pg_current_wal_lsn()) END",
+                                     arena, fault);
+
+    if (name != NULL && name[0] != '\0')
+        manifest->wal_start = name;
+    return name != NULL;
+}
+
 /* Without it a checkpoint may remove WAL that the end of the stream needs; pg_basebackup then fails. */
 static void slot_make(const struct logical *logical, const char *name, struct manifest *manifest,
                       struct arena *arena)
@@ -97,7 +111,7 @@ bool physical_dump(const struct logical *logical, struct manifest *manifest, str
     const char *slot = arena_format(arena, "pgsluice_base_%s", manifest->run_id);
     bool ok;
 
-    if (!tablespaces_check(logical->control, arena, fault))
+    if (!tablespaces_check(logical->control, arena, fault) || !wal_note(logical, manifest, arena, fault))
         return false;
     slot_make(logical, slot, manifest, arena);
     ok = base_stream(logical, manifest, &stored, arena, fault);

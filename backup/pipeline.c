@@ -148,25 +148,74 @@ static bool key_give(void *context, const unsigned char *header, struct seal_key
     return true;
 }
 
+static int stored_open(const struct stored *stored, int flags, struct fault *fault)
+{
+    int fd = openat(stored->dir_fd, stored->path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        failure_storage(fault, (flags & O_CREAT) != 0 ? "write" : "read", stored->path);
+    return fd;
+}
+
+static struct filter *reader_make(struct filter *chain, enum compression compression,
+                                  const struct seal_opener *opener)
+{
+    if (opener != NULL)
+        chain = filter_unseal(chain, opener);
+    if (compression == COMPRESSION_ZSTD)
+        chain = filter_unzstd(chain);
+    if (compression == COMPRESSION_GZIP)
+        chain = filter_gunzip(chain);
+    return chain;
+}
+
 struct filter *pipeline_reader(const struct pipeline *pipeline, const struct stored *stored,
                                const struct pulse *pulse, struct fault *fault)
 {
-    int fd = openat(stored->dir_fd, stored->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct seal_opener opener = { key_give, (void *)(size_t)&pipeline->key };
-    struct filter *chain;
+    int fd = stored_open(stored, O_RDONLY, fault);
+
+    return fd < 0 ? NULL
+                  : reader_make(filter_source(fd, stored->path, pulse), pipeline->compression,
+                                pipeline->sealed ? &opener : NULL);
+}
+
+static bool name_ends(const char *name, const char *suffix)
+{
+    size_t length = strlen(name), end = strlen(suffix);
+
+    return length >= end && strcmp(name + length - end, suffix) == 0;
+}
+
+struct filter *pipeline_reader_by_name(const struct stored *stored, const struct key_search *search,
+                                       const struct pulse *pulse, struct fault *fault)
+{
+    struct seal_opener opener = { key_search_open, (void *)(size_t)search };
+    bool sealed = name_ends(stored->path, kinds[COMPRESSION_NONE].sealed_suffix);
+    enum compression compression = COMPRESSION_NONE;
+    int fd = stored_open(stored, O_RDONLY, fault);
+
+    for (int i = COMPRESSION_GZIP; i < KINDS; i++)
+        if (name_ends(stored->path, sealed ? kinds[i].sealed_suffix : kinds[i].suffix))
+            compression = (enum compression)i;
+    return fd < 0 ? NULL
+                  : reader_make(filter_source(fd, stored->path, pulse), compression,
+                                sealed ? &opener : NULL);
+}
+
+bool pipeline_pack(const struct pipeline *pipeline, struct work *work, int from_fd, struct stored *stored,
+                   struct fault *fault)
+{
+    int fd = stored_open(stored, O_WRONLY | O_CREAT | O_EXCL, fault);
 
     if (fd < 0) {
-        failure_storage(fault, "read", stored->path);
-        return NULL;
+        close(from_fd);
+        return false;
     }
-    chain = filter_source(fd, stored->path, pulse);
-    if (pipeline->sealed)
-        chain = filter_unseal(chain, &opener);
-    if (pipeline->compression == COMPRESSION_ZSTD)
-        chain = filter_unzstd(chain);
-    if (pipeline->compression == COMPRESSION_GZIP)
-        chain = filter_gunzip(chain);
-    return chain;
+    pump_start(&work->pump,
+               writer_make(pipeline, from_fd, stored->path, &stored->digest, &work->pump.pulse), fd,
+               stored->path);
+    return true;
 }
 
 /* The program's end of the pipe is closed here, so that its death is the end of the stream. */
@@ -188,12 +237,11 @@ bool pipeline_store(const struct pipeline *pipeline, struct work *work, const st
                     enum failure otherwise, struct stored *stored, struct fault *fault)
 {
     struct command piped = *command;
-    int fd = openat(stored->dir_fd, stored->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    0600);
+    int fd = stored_open(stored, O_WRONLY | O_CREAT | O_EXCL, fault);
     int ends[2];
 
     if (fd < 0)
-        return failure_storage(fault, "write", stored->path);
+        return false;
     if (!pipe_make(ends, stored->path, fault)) {
         close(fd);
         return false;

@@ -66,6 +66,15 @@ bool pipeline_store(const struct pipeline *pipeline, struct work *work, const st
 bool pipeline_fetch(const struct pipeline *pipeline, struct work *work, const struct command *command,
                     enum failure otherwise, const struct stored *stored, struct fault *fault);
 
+/* Starts the pump from a descriptor, which it takes over, into a new file; end with pump_finish. */
+bool pipeline_pack(const struct pipeline *pipeline, struct work *work, int from_fd, struct stored *stored,
+                   struct fault *fault);
+
+/* The chain that undoes a file by the end of its name, with the key that its own header asks for. The search
+ * must live as long as the chain. */
+struct filter *pipeline_reader_by_name(const struct stored *stored, const struct key_search *search,
+                                       const struct pulse *pulse, struct fault *fault);
+
 /* The chain that undoes the file; NULL with the fault set when it cannot be opened. */
 struct filter *pipeline_reader(const struct pipeline *pipeline, const struct stored *stored,
                                const struct pulse *pulse, struct fault *fault);

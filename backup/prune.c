@@ -20,13 +20,15 @@
 #include "backup/text.h"
 #include "backup/tree.h"
 #include "backup/verification.h"
+#include "backup/walstore.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/check.h"
 
-enum { REASONS_TEXT = 400 };
+enum { REASONS_TEXT = 400, WAL_NAME = 25 };
 
 struct candidate {
     char label[LABEL_BYTES];
+    char wal_start[WAL_NAME];
     int64_t bytes;
     struct retention_item item;
 };
@@ -70,6 +72,8 @@ static bool candidate_read(struct prune *prune, const struct backup_place *place
     }
     result = verification_summary(&verification);
     *candidate = (struct candidate){ .bytes = manifest.stored_bytes, .item = { .time = manifest.started } };
+    snprintf(candidate->wal_start, sizeof candidate->wal_start, "%s",
+             manifest.wal_start == NULL ? "" : manifest.wal_start);
     snprintf(candidate->label, sizeof candidate->label, "%s", place->label);
     if (result != NULL && result->passed && level_from_name(result->level, &level))
         candidate->item.verified = (int)level;
@@ -150,6 +154,30 @@ static bool candidate_settle(const struct prune *prune, const struct candidate *
     return prune->dry || candidate_delete(prune, candidate, fault);
 }
 
+/* WAL is kept from the oldest base backup on that is kept. One that does not tell where it begins keeps
+ * everything. */
+static bool wal_prune(const struct prune *prune, struct fault *fault)
+{
+    const char *oldest = NULL;
+    struct walstore store;
+    int removed = 0;
+    bool ok;
+
+    for (size_t i = 0; i < prune->count && oldest == NULL; i++)
+        if (prune->candidates[i].item.reasons != 0)
+            oldest = prune->candidates[i].wal_start;
+    if (oldest == NULL || oldest[0] == '\0')
+        return true;
+    if (!walstore_open(&store, prune->repository, false, fault))
+        return false;
+    ok = store.wal_fd < 0 || walstore_prune(&store, oldest, prune->dry, &removed, fault);
+    if (ok && store.wal_fd >= 0)
+        tell(prune, "%s %d WAL segments before %s, where the oldest kept backup begins",
+             prune->dry ? "would delete" : "delete", removed, oldest);
+    walstore_close(&store);
+    return ok;
+}
+
 bool prune_job(const struct repository *repository, const struct job_options *job, bool dry, bool tell,
                struct fault *fault)
 {
@@ -167,6 +195,7 @@ bool prune_job(const struct repository *repository, const struct job_options *jo
     }
     for (size_t i = 0; ok && i < prune.count; i++)
         ok = candidate_settle(&prune, &prune.candidates[i], fault);
+    ok = ok && (job->kind != KIND_PHYSICAL || wal_prune(&prune, fault));
     free(prune.candidates);
     return ok;
 }

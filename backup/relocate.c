@@ -15,8 +15,12 @@
 #include "backup/content.h"
 #include "backup/durable.h"
 #include "backup/failure.h"
+#include "backup/keyring.h"
+#include "backup/manifest.h"
+#include "backup/repository.h"
 #include "backup/scratch.h"
 #include "backup/tree.h"
+#include "backup/walstore.h"
 #include "backup/work.h"
 
 static bool directory_is_empty(int fd)
@@ -64,8 +68,49 @@ static bool entry_drop(void *context, const struct tree_entry *entry, struct fau
     return true;
 }
 
-bool relocate_run(const struct subject *subject, const char *directory, struct fault *fault)
+/* All of it: PostgreSQL then needs neither the repository nor a key. */
+static bool wal_unpack(const struct subject *subject, const struct relocation *relocation,
+                       struct waltarget *target, struct fault *fault)
 {
+    struct key_search search = { .options = subject->options, .file = relocation->key_file };
+    struct repository repository;
+    struct walstore store;
+    bool ok;
+
+    if (!repository_open(&repository, relocation->repository, subject->manifest->job, false, fault))
+        return false;
+    ok = walstore_open(&store, &repository, false, fault);
+    if (ok && store.wal_fd < 0)
+        ok = failure_set(fault, FAILURE_RESTORE, "No WAL of job \"%s\" was received into repository \"%s\".",
+                         subject->manifest->job, relocation->repository->name);
+    progress_phase(&subject->work->progress, 0, "unpacking the WAL");
+    ok = ok && walstore_unpack(&store, target, &search, subject->work, fault);
+    if (ok)
+        progress_done(&subject->work->progress, 0);
+    walstore_close(&store);
+    repository_close(&repository);
+    return ok;
+}
+
+static bool recovery_prepare(const struct subject *subject, const struct relocation *relocation, int data_fd,
+                             struct fault *fault)
+{
+    struct waltarget target = { .oldest = subject->manifest->wal_start,
+                                .fd = tree_open(data_fd, "pg_wal", fault) };
+    bool ok;
+
+    if (target.fd < 0)
+        return false;
+    ok = scratch_identity(subject->options, &target.uid, &target.gid, fault) &&
+         wal_unpack(subject, relocation, &target, fault) &&
+         recovery_write(&relocation->recovery, data_fd, target.uid, target.gid, fault);
+    close(target.fd);
+    return ok;
+}
+
+bool relocate_run(const struct subject *subject, const struct relocation *relocation, struct fault *fault)
+{
+    const char *directory = relocation->directory;
     struct fault ignored;
     char absolute[PATH_MAX];
     uid_t uid;
@@ -80,6 +125,8 @@ bool relocate_run(const struct subject *subject, const char *directory, struct f
         return false;
     ok = realpath(directory, absolute) != NULL || failure_storage(fault, "find", directory);
     ok = ok && base_unpack(subject, absolute, uid, gid, fault) && base_check(subject, absolute, fault);
+    if (ok && relocation->recovery.kind != RECOVERY_NONE)
+        ok = recovery_prepare(subject, relocation, fd, fault);
     if (ok) {
         progress_phase(&subject->work->progress, 0, "syncing the files");
         ok = durable_sync_tree(fd, fault);

@@ -36,6 +36,7 @@ struct restore {
     const struct database_entry *entry;
     const char *path; /* of the backup */
     int dir_fd;       /* the same */
+    const struct repository_options *place_repository;
     struct pipeline pipeline;
     struct session_target target;
     struct session session;
@@ -71,10 +72,13 @@ static bool target_fits(const struct restore *restore, struct fault *fault)
     const struct restore_request *request = restore->request;
 
     if (!manifest_is_physical(&restore->manifest))
-        return (request->to != NULL && request->directory == NULL) ||
+        return (request->to != NULL && request->directory == NULL && request->target == NULL) ||
                failure_set(fault, FAILURE_USAGE,
                            "Expected --to with the connection string of the target server, and no "
-                           "--directory, because the backup is a logical one.");
+                           "--directory or --target, because the backup is a logical one.");
+    if (request->target != NULL && restore->manifest.wal_start == NULL)
+        return failure_set(fault, FAILURE_RESTORE,
+                           "The backup does not tell where its WAL begins, so --target cannot be used.");
     return (request->to == NULL && request->directory != NULL) ||
            failure_set(fault, FAILURE_USAGE,
                        "Expected --directory with a new data directory, and no --to, because the backup is a "
@@ -102,6 +106,7 @@ static bool backup_check(struct restore *restore, struct fault *fault)
     if (ok)
         progress_done(&restore->work.progress, (uint64_t)restore->manifest.stored_bytes);
     restore->dir_fd = place.dir_fd;
+    restore->place_repository = place.repository;
     close(place.job_fd);
     return ok && pipeline_of_manifest(&restore->pipeline, &restore->manifest, &search, fault);
 }
@@ -282,8 +287,12 @@ static bool cluster_restore(struct restore *restore, struct fault *fault)
                                .path = restore->path,
                                .dir_fd = restore->dir_fd,
                                .work = &restore->work };
+    struct relocation relocation = { .directory = directory,
+                                     .repository = restore->place_repository,
+                                     .key_file = restore->request->key_file };
 
-    if (!relocate_run(&subject, directory, fault))
+    if (!recovery_parse(restore->request->target, &relocation.recovery, fault) ||
+        !relocate_run(&subject, &relocation, fault))
         return false;
     text_print(stdout,
                "restored  the cluster of %s into %s, every file checked\nstart     pg_ctl -D %s start\n",

@@ -13,6 +13,7 @@ struct restore_request {
     const char *repository; /* NULL = the first that has the label */
     const char *database;   /* as it was called when dumped; NULL when the backup holds only one */
     const char *to;         /* libpq connection string of the target; NULL for a physical backup */
+    const char *target;     /* as recovery_parse reads it; NULL = the end of the backup */
     const char *directory;  /* the new data directory of a physical backup; NULL for a logical one */
     int jobs;
     const char *key_file; /* looked at before the keys of the configuration; may be NULL */

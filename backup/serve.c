@@ -31,6 +31,7 @@ struct timer {
     struct child child;
     int64_t last_due, began, retry_at; /* retry_at: 0 = no retry is waiting */
     int tries;                         /* failed ones since last_due */
+    bool receives;                     /* its WAL, all the time, instead of runs */
 };
 
 struct serve {
@@ -51,15 +52,26 @@ static char *when_text(char to[WHEN], const struct job_options *job, int64_t tim
     return to;
 }
 
-static void lines_print(const char *job, char *text)
+/* What the program has said in whole lines so far; all of it once it has ended. */
+static void lines_print(struct timer *timer)
 {
-    char *rest = NULL;
+    struct child *child = &timer->child;
+    char *end = child->used == 0 ? NULL : memrchr(child->text, '\n', child->used);
+    size_t length = child->pid == 0 ? child->used : end == NULL ? 0 : (size_t)(end - child->text) + 1;
+    size_t start = 0;
 
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
-        text_print(stdout, "%s: %s\n", job, line);
+    for (size_t i = 0; i <= length; i++)
+        if (i == length || child->text[i] == '\n') {
+            if (i > start)
+                text_print(stdout, "%s: %.*s\n", timer->job->name, (int)(i - start), child->text + start);
+            start = i + 1;
+        }
+    memmove(child->text, child->text + length, child->used - length);
+    child->used -= length;
+    child->text[child->used] = '\0';
 }
 
-static bool timer_load(struct serve *serve, struct timer *timer, const struct job_options *job)
+static void timer_load(struct serve *serve, struct timer *timer, const struct job_options *job)
 {
     char when[WHEN];
     struct fault fault;
@@ -72,7 +84,6 @@ static bool timer_load(struct serve *serve, struct timer *timer, const struct jo
     next = schedule_next(&job->plan, timer->last_due == 0 ? (int64_t)time(NULL) : timer->last_due);
     text_print(stdout, "%s: next run %s\n", job->name,
                next < 0 ? "never" : when_text(when, job, schedule_start(&job->plan, next)));
-    return true;
 }
 
 /* The key's variable is handed on, because a child gets no others. */
@@ -83,18 +94,19 @@ static void run_start(struct serve *serve, struct timer *timer, int64_t now)
     const char *env[] = {
         key == NULL ? NULL : arena_format(serve->arena, "%s=%s", job->encrypt_key_env, key), NULL
     };
-    const char *argv[] = { serve->program, "run", job->name, "--quiet", "--config", serve->config, NULL };
+    const char *argv[] = { serve->program,  timer->receives ? "wal" : "run", job->name, "--config",
+                           serve->config, timer->receives ? NULL : "--quiet", NULL };
     struct command command = { .path = serve->program, .argv = argv, .env = env, .keep_fd = -1 };
     char when[WHEN];
     struct fault fault;
 
     timer->began = now;
     timer->retry_at = 0;
-    if (child_start(&timer->child, &command, &fault))
+    if (!child_start(&timer->child, &command, &fault))
+        text_print(stdout, "%s: cannot begin: %s\n", job->name, fault.message);
+    else if (!timer->receives)
         text_print(stdout, "%s: begins, due %s%s\n", job->name, when_text(when, job, timer->last_due),
                    timer->tries > 0 ? ", once more" : "");
-    else
-        text_print(stdout, "%s: cannot begin: %s\n", job->name, fault.message);
 }
 
 /* Worth another try: no connection given, lost or reached, a lock or a cancelled statement. Not: a run of
@@ -109,7 +121,6 @@ static void run_judge(struct timer *timer, int64_t now)
     int code = WIFEXITED(timer->child.status) ? WEXITSTATUS(timer->child.status) : -1;
     char duration[TEXT_SHORT];
 
-    lines_print(timer->job->name, timer->child.text);
     if (code < 0)
         text_print(stdout, "%s: killed by signal %d\n", timer->job->name, WTERMSIG(timer->child.status));
     text_print(stdout, "%s: %s after %s, exit code %d\n", timer->job->name, code == 0 ? "done" : "FAILED",
@@ -142,10 +153,21 @@ static void timer_look(struct serve *serve, struct timer *timer, int64_t now)
     int64_t before = timer->last_due;
     bool runs = timer->child.pid != 0, begin;
 
-    if (runs && child_running(&timer->child))
+    if (runs && child_running(&timer->child)) {
+        lines_print(timer);
         return;
-    if (runs)
+    }
+    if (runs) {
+        lines_print(timer);
         run_judge(timer, now);
+    }
+    if (timer->receives) {
+        if (runs)
+            timer->retry_at = now + RETRY_SECONDS;
+        else if (timer->retry_at <= now)
+            run_start(serve, timer, now);
+        return;
+    }
     begin = schedule_step(&timer->job->plan, &timer->last_due, now);
     if (timer->last_due != before && !due_claim(serve, timer))
         begin = false;
@@ -157,10 +179,16 @@ static void timer_look(struct serve *serve, struct timer *timer, int64_t now)
 
 static bool timers_load(struct serve *serve, struct fault *fault)
 {
-    serve->timers = arena_alloc(serve->arena, (serve->options->job_count + 1) * sizeof *serve->timers);
-    for (size_t i = 0; i < serve->options->job_count; i++)
-        if (serve->options->jobs[i].schedule != NULL)
-            serve->count += timer_load(serve, &serve->timers[serve->count], &serve->options->jobs[i]);
+    serve->timers = arena_alloc(serve->arena, (2 * serve->options->job_count + 1) * sizeof *serve->timers);
+    for (size_t i = 0; i < serve->options->job_count; i++) {
+        const struct job_options *job = &serve->options->jobs[i];
+
+        if (job->schedule != NULL)
+            timer_load(serve, &serve->timers[serve->count++], job);
+        if (job->wal)
+            serve->timers[serve->count++] =
+                (struct timer){ .job = job, .child = { .text_fd = -1 }, .receives = true };
+    }
     return serve->count > 0 ||
            failure_set(fault, FAILURE_CONFIG, "No job of the configuration has a schedule.");
 }
@@ -191,7 +219,7 @@ bool serve_run(const struct runner_options *options, const char *config, struct 
     }
     for (size_t i = 0; i < serve.count; i++) {
         child_end(&serve.timers[i].child, 0);
-        lines_print(serve.timers[i].job->name, serve.timers[i].child.text);
+        lines_print(&serve.timers[i]);
     }
     arena_free(serve.arena);
     return ok;
