@@ -12,6 +12,8 @@
 #include "backup/checkup.h"
 #include "backup/decrypt.h"
 #include "backup/failure.h"
+#include "backup/fresh.h"
+#include "backup/hook.h"
 #include "backup/options.h"
 #include "backup/prune.h"
 #include "backup/pulse.h"
@@ -19,7 +21,6 @@
 #include "backup/report.h"
 #include "backup/repository.h"
 #include "backup/restore.h"
-#include "backup/run.h"
 #include "backup/serve.h"
 #include "backup/text.h"
 #include "backup/verify.h"
@@ -29,8 +30,9 @@
 #include "gateway/base/check.h"
 
 struct invocation {
-    const char *subject; /* JOB or LABEL */
-    const char *config, *repository, *level, *database, *to, *directory, *target, *jobs, *key_file;
+    const char *subject, *second; /* JOB, LABEL and the like; AGE */
+    const char *config, *repository, *level, *database, *to, *directory, *target, *jobs, *key_file,
+        *output;
     bool create, force, no_owner, compare, dry_run, json, quiet, help;
     struct arena *arena;
     struct runner_options options;
@@ -48,7 +50,7 @@ static bool command_run(struct invocation *invocation, struct fault *fault)
     if (job == NULL)
         return failure_set(fault, FAILURE_CONFIG, "The configuration has no job \"%s\".",
                            invocation->subject);
-    return run_job(&invocation->options, job, invocation->quiet, fault);
+    return hook_run(&invocation->options, job, invocation->quiet, fault);
 }
 
 static bool command_serve(struct invocation *invocation, struct fault *fault)
@@ -82,6 +84,15 @@ static bool command_show(struct invocation *invocation, struct fault *fault)
                        fault);
 }
 
+static bool level_read(const struct invocation *invocation, enum verify_level *level, struct fault *fault)
+{
+    return invocation->level == NULL ||
+           (level_from_name(invocation->level, level) && *level != VERIFY_NONE) ||
+           failure_set(fault, FAILURE_USAGE,
+                       "Expected --level checksum, archive, restore or content, found \"%s\".",
+                       invocation->level);
+}
+
 static bool command_verify(struct invocation *invocation, struct fault *fault)
 {
     enum verify_level level = VERIFY_CHECKSUM;
@@ -90,11 +101,8 @@ static bool command_verify(struct invocation *invocation, struct fault *fault)
     struct verify_report report = { verify_print_difference, &work.progress };
     bool ok;
 
-    if (invocation->level != NULL && (!level_from_name(invocation->level, &level) || level == VERIFY_NONE))
-        return failure_set(fault, FAILURE_USAGE,
-                           "Expected --level checksum, archive, restore or content, found \"%s\".",
-                           invocation->level);
-    if (!repository_find(&invocation->options, invocation->repository, invocation->subject, &place,
+    if (!level_read(invocation, &level, fault) ||
+        !repository_find(&invocation->options, invocation->repository, invocation->subject, &place,
                          invocation->arena, fault))
         return false;
     work_init(&work, invocation->quiet);
@@ -154,6 +162,22 @@ static bool command_decrypt(struct invocation *invocation, struct fault *fault)
 static bool command_rekey(struct invocation *invocation, struct fault *fault)
 {
     return decrypt_rekey(&invocation->options, invocation->repository, invocation->subject, fault);
+}
+
+static bool command_fresh(struct invocation *invocation, struct fault *fault)
+{
+    struct fresh_request request = { .database = invocation->subject,
+                                     .age = invocation->second,
+                                     .repository = invocation->repository,
+                                     .level = VERIFY_CHECKSUM };
+
+    return level_read(invocation, &request.level, fault) &&
+           fresh_run(&invocation->options, &request, fault);
+}
+
+static bool command_metrics(struct invocation *invocation, struct fault *fault)
+{
+    return fresh_metrics(&invocation->options, invocation->output, fault);
 }
 
 static bool command_check(struct invocation *invocation, struct fault *fault)
@@ -230,6 +254,7 @@ static void argument_take(struct invocation *invocation, int letter, const char 
     case 't': invocation->to = value; break;
     case 'D': invocation->directory = value; break;
     case 'T': invocation->target = value; break;
+    case 'o': invocation->output = value; break;
     case 'n': invocation->jobs = value; break;
     case 'k': invocation->key_file = value; break;
     case 'C': invocation->create = true; break;
@@ -242,6 +267,15 @@ static void argument_take(struct invocation *invocation, int letter, const char 
     case 'h': invocation->help = true; break;
     default: UNREACHABLE();
     }
+}
+
+static int words_count(const char *text)
+{
+    int count = text[0] != '\0';
+
+    for (; *text != '\0'; text++)
+        count += *text == ' ';
+    return count;
 }
 
 /* argv begins with the command's word. */
@@ -267,10 +301,11 @@ static bool arguments_read(const struct command_row *command, int argc, char **a
     }
     if (invocation->help)
         return true;
-    if (argc - optind != (command->argument[0] == '\0' ? 0 : 1))
+    if (argc - optind != words_count(command->argument))
         return failure_set(fault, FAILURE_USAGE, "Expected \"%s %s\", found %d arguments.", command->word,
                            command->argument, argc - optind);
     invocation->subject = argv[optind];
+    invocation->second = argc - optind > 1 ? argv[optind + 1] : NULL;
     return true;
 }
 

@@ -37,6 +37,7 @@ struct job_options {
     int compress_threads;
     int64_t rate_limit; /* bytes per second; 0 = none */
     const char *encrypt_key_file, *encrypt_key_env, *encrypt_key_command;
+    const char *hook_before, *hook_after, *hook_failure; /* shell commands; NULL = none */
     const char *schedule, *time_zone; /* NULL = only when asked; NULL = the machine's */
     uint64_t jitter;                  /* microseconds */
     bool catch_up;
@@ -46,7 +47,7 @@ struct job_options {
 };
 
 struct runner_options {
-    const char *gateway, *bin_directory, *scratch_directory, *run_as;
+    const char *gateway, *bin_directory, *scratch_directory, *run_as, *run_log;
     struct repository_options *repositories;
     size_t repository_count;
     struct job_options *jobs;

@@ -370,7 +370,7 @@ static void run_end(struct run *run)
 }
 
 bool run_job(const struct runner_options *options, const struct job_options *job, bool quiet,
-             struct fault *fault)
+             struct run_result *result, struct fault *fault)
 {
     struct run run;
     bool ok = true;
@@ -381,6 +381,10 @@ bool run_job(const struct runner_options *options, const struct job_options *job
     progress_clear(&run.work.progress);
     if (run.staged != NULL)
         run_summary(&run, ok);
+    *result = (struct run_result){ .bytes = run.manifest.stored_bytes,
+                                   .verified = level_name(ok ? job->verify : VERIFY_NONE) };
+    if (run.staged != NULL)
+        memcpy(result->label, run.label, sizeof result->label);
     if (ok)
         ok = copies_judge(&run, fault);
     run_end(&run);

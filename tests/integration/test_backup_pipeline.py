@@ -154,16 +154,14 @@ def test_a_key_that_is_not_there_ends_the_run_before_it_starts(runner):
     assert runner.nothing_left()
 
 
-@pytest.mark.parametrize("compress", ["none", "zstd:3", "gzip"])
-@pytest.mark.parametrize("keys", [True, False])
-@pytest.mark.parametrize("damage", ["flip", "truncate"])
+@pytest.mark.parametrize("compress, keys, damage", [
+    ("none", True, "flip"), ("zstd:3", False, "flip"), ("gzip", False, "truncate"), ("zstd:3", True, "truncate"),
+    ("none", False, "truncate")])
 def test_the_archive_level_finds_what_the_manifest_does_not(runner, compress, keys, damage):
     runner.job(compress=f'"{compress}"', verify='"none"', **({"encrypt_key_file": f'"{runner.key}"'} if keys else {}))
     label = runner.run()
     content = bytearray(runner.archive(label).read_bytes())
     if damage == "flip":
-        if not keys and compress == "none":
-            pytest.skip("a plain archive has no checksum of its own; only the manifest's tells")
         content[len(content) * 2 // 3] ^= 1
     else:
         del content[len(content) * 2 // 3:]

@@ -132,32 +132,30 @@ def test_a_cluster_is_restored_to_every_kind_of_point(server, runner):
         assert (runner.repository() / "nightly/wal" / entry).read_bytes().startswith(b"PGSLUICE")
 
 
-@pytest.mark.parametrize("victim", ["receiver", "program", "server's sender"])
-def test_a_kill_leaves_no_gap(server, runner, victim):
+def test_kills_leave_no_gap(server, runner):
     process = receive(server, runner)
     label = runner.run()
-    step(server, 1)
-    switch(server, runner)
-    [program] = children(process.pid)
-    if victim == "receiver":
-        process.kill()
-        process.communicate()
-    elif victim == "program":
-        os.kill(program, signal.SIGKILL)
-    else:
-        server.sql("select pg_terminate_backend(active_pid) from pg_replication_slots where active")
-    ended(program, 20)
-    step(server, 2)
-    server.sql("select pg_switch_wal();\ncheckpoint")
-    step(server, 3)
-    if victim == "receiver":
-        receive(server, runner)
-    else:
-        eventually(lambda: server.value("select count(*) from pg_replication_slots where active") == 1, 30)
-    step(server, 4)
+    for number, victim in enumerate(("program", "server's sender", "receiver")):
+        switch(server, runner)
+        [program] = children(process.pid)
+        if victim == "receiver":
+            process.kill()
+            process.communicate()
+        elif victim == "program":
+            os.kill(program, signal.SIGKILL)
+        else:
+            server.sql("select pg_terminate_backend(active_pid) from pg_replication_slots where active")
+        ended(program, 20)
+        step(server, 2 * number)
+        server.sql("select pg_switch_wal();\ncheckpoint")
+        step(server, 2 * number + 1)
+        if victim == "receiver":
+            process = receive(server, runner)
+        else:
+            eventually(lambda: server.value("select count(*) from pg_replication_slots where active") == 1, 30)
     switch(server, runner)
     received_all(server, runner)
-    assert restored_steps(runner, label, "end") == [1, 2, 3, 4]
+    assert restored_steps(runner, label, "end") == list(range(6))
 
 
 def test_prune_keeps_the_wal_of_the_oldest_kept_backup(server, runner):
