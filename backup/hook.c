@@ -75,10 +75,11 @@ static bool line_append(const char *path, const char *line)
 
 static void log_write(const struct runner_options *options, const struct hook *hook, int64_t began)
 {
-    json_t *object = json_pack("{s:I, s:I, s:s, s:s, s:i, s:s, s:I, s:s}", "began", (json_int_t)began,
-                               "ended", (json_int_t)time(NULL), "job", hook->job->name, "label", hook->result->label,
-                               "exit_code", hook->code, "message", hook->message, "stored_bytes",
-                               (json_int_t)hook->result->bytes, "verified", hook->result->verified);
+    json_t *object =
+        json_pack("{s:I, s:I, s:s, s:s, s:i, s:s, s:I, s:s}", "began", (json_int_t)began, "ended",
+                  (json_int_t)time(NULL), "job", hook->job->name, "label", hook->result->label, "exit_code",
+                  hook->code, "message", hook->message, "stored_bytes", (json_int_t)hook->result->bytes,
+                  "verified", hook->result->verified);
     char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT), *line = NULL;
     struct fault fault;
 

@@ -62,7 +62,8 @@ static const struct record_field database_fields[] = {
     DATABASE(TEXT, encoding),      DATABASE(TEXT, owner),
     DATABASE(TEXT, snapshot),      DATABASE(TEXT, lsn),
     DATABASE(INTEGER, size_bytes), DATABASE(INTEGER, stored_bytes),
-    DATABASE(INTEGER, dump_us),
+    DATABASE(INTEGER, dump_us),    DATABASE(OPTIONAL, left_out),
+    DATABASE(OPTIONAL, extensions),
 };
 static const struct record_field file_fields[] = {
     FIELD(file_entry, TEXT, path),

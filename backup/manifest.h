@@ -19,6 +19,8 @@ struct database_entry {
     const char *encoding, *owner;
     const char *snapshot; /* pg_current_snapshot() of the exported snapshot */
     const char *lsn;
+    const char *extensions; /* with their versions, for people */
+    const char *left_out; /* names of schemas, for people; NULL = none */
     int64_t size_bytes; /* pg_database_size */
     int64_t stored_bytes;
     int64_t dump_us;

@@ -83,6 +83,8 @@ static void globals_write(FILE *to, const struct manifest *manifest)
     fputs("psql -X -d postgres\n    ", to);
     reader_write(to, manifest, "tablespaces.sql");
     fputs("psql -X -d postgres    # only if this file is not empty; make the directories first\n\n", to);
+    fputs("Settings of the server, of roles and databases, and its pg_hba rules are in settings.json", to);
+    fprintf(to, "%s, for reading.\n\n", suffix_of(manifest));
     if (!manifest->role_passwords)
         fputs("Passwords of the roles are not in it, because the backup's role could not read them. Set "
               "them anew.\n\n",

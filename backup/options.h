@@ -25,7 +25,7 @@ struct repository_options {
 struct job_options {
     const char *name;
     enum job_kind kind;
-    struct strings databases, exclude;
+    struct strings databases, exclude, schemas, exclude_schemas;
     enum dump_format format;
     int jobs;
     struct strings repository;

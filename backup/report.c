@@ -192,6 +192,10 @@ static void database_print(const struct database_entry *database)
                text_size(size, (uint64_t)database->size_bytes),
                text_duration(duration, (uint64_t)database->dump_us));
     text_print(stdout, "  snapshot     %s at %s\n", database->snapshot, database->lsn);
+    if (database->extensions != NULL && database->extensions[0] != '\0')
+        text_print(stdout, "  extensions   %s\n", database->extensions);
+    if (database->left_out != NULL)
+        text_print(stdout, "  left out     schemas %s\n", database->left_out);
     for (size_t i = 0; i < print->table_count; i++)
         text_print(stdout, "  %-12.12s %s.%s: %" PRId64 " rows, checksum %s\n", print->tables[i].kind,
                    print->tables[i].schema, print->tables[i].name, print->tables[i].rows,

@@ -21,6 +21,7 @@
 #include "backup/physical.h"
 #include "backup/pipeline.h"
 #include "backup/repository.h"
+#include "backup/settings.h"
 #include "backup/tools.h"
 #include "backup/tree.h"
 #include "backup/verify.h"
@@ -81,6 +82,18 @@ static bool databases_dump(const struct stage *stage, struct fault *fault)
     return true;
 }
 
+static bool settings_dump(const struct stage *stage, struct fault *fault)
+{
+    struct stored stored = { .dir_fd = stage->logical->directory_fd,
+                             .path = arena_format(stage->arena, "settings.json%s",
+                                                  pipeline_suffix(stage->pipeline)) };
+
+    if (!settings_save(stage->logical, &stored, stage->arena, fault))
+        return false;
+    manifest_add_file(stage->manifest, stage->arena, stored.path, &stored.digest);
+    return true;
+}
+
 /* Two files, because a restored copy on the same machine wants the roles but must not touch live
  * tablespaces. */
 static bool globals_files_dump(const struct stage *stage, struct fault *fault)
@@ -98,7 +111,7 @@ static bool globals_files_dump(const struct stage *stage, struct fault *fault)
             return false;
         manifest_add_file(stage->manifest, stage->arena, stored.path, &stored.digest);
     }
-    return true;
+    return settings_dump(stage, fault);
 }
 
 static bool globals_dump(const struct stage *stage, struct fault *fault)
@@ -112,7 +125,7 @@ static bool globals_dump(const struct stage *stage, struct fault *fault)
         return true;
     if (!stage->role_passwords)
         manifest_warn(manifest, stage->arena, warning_passwords);
-    progress_phase(progress, 0, "saving roles and tablespaces");
+    progress_phase(progress, 0, "saving roles, tablespaces and settings");
     if (!globals_files_dump(stage, fault)) {
         work_abandon(stage->logical->work);
         return false;

@@ -81,6 +81,37 @@ def test_the_fingerprint_counts_what_is_there(runner):
     assert "plain: 2000 rows" in runner.ok("show", label).stdout
 
 
+def test_settings_and_extensions_are_saved(server, runner):
+    server.sql("create role tuned;\nalter role tuned in database app set work_mem = '7MB';\n"
+               "alter database app set lock_timeout = '9s'", dbname="postgres")
+    try:
+        runner.job(compress='"none"')
+        label = runner.run()
+        saved = json.loads((runner.path(label) / "settings.json").read_text())
+        assert "port" in {setting["name"] for setting in saved["server"]["settings"]}
+        of = [(entry["database"], entry["role"], entry["settings"]) for entry in saved["server"]["of_roles_and_databases"]]
+        assert ("app", "tuned", ["work_mem=7MB"]) in of and ("app", None, ["lock_timeout=9s"]) in of
+        assert saved["pg_hba"][0]["type"] in ("local", "host")
+        assert "extensions   plpgsql 1.0" in runner.ok("show", label).stdout
+    finally:
+        server.sql("alter database app reset all;\ndrop owned by tuned;\nalter role tuned in database app reset all;\n"
+                   "drop role tuned", dbname="postgres")
+
+
+def test_schemas_are_chosen_by_globs(server, runner):
+    server.sql("create schema app_one;\ncreate table app_one.t as select generate_series(1, 3) n;\n"
+               'create schema "app ""two""";\ncreate table "app ""two""".t as select generate_series(1, 4) n')
+    try:
+        runner.job(verify='"content"', schemas='[ "public", "app*" ]', exclude_schemas='"*two*"')
+        label = runner.run()
+        [database] = json.loads(runner.ok("show", label, "--json").stdout)["manifest"]["databases"]
+        assert {table["schema"] for table in database["fingerprint"]["tables"]} == {"public", "app_one"}
+        assert database["left_out"] == 'Weird Schema, app "two"'
+        assert "left out     schemas Weird Schema" in runner.ok("show", label).stdout
+    finally:
+        server.sql('drop schema app_one, "app ""two""" cascade')
+
+
 def test_parallel_directory_format_with_globals_off(runner):
     runner.job(format='"directory"', jobs=2, verify='"content"', globals="false")
     label = runner.run()

@@ -66,8 +66,8 @@ def test_an_encrypted_backup_verifies_restores_and_shows_nothing(server, runner)
         if path.suffix == ".enc":
             assert path.read_bytes().startswith(b"PGSLUICE\x01")
     names = {path.name for path in runner.path(label).rglob("*") if path.is_file()}
-    assert names == {"001-app.dump.zst.enc", "roles.sql.zst.enc", "tablespaces.sql.zst.enc", "manifest.json", "RESTORE.md",
-                     "verification.json"}
+    assert names == {"001-app.dump.zst.enc", "roles.sql.zst.enc", "tablespaces.sql.zst.enc", "settings.json.zst.enc",
+                     "manifest.json", "RESTORE.md", "verification.json"}
     for jobs in (1, 2):
         server.sql("create database copy", dbname="postgres")
         try:
