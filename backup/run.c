@@ -58,6 +58,7 @@ struct run {
     struct copy copies[COPIES_MAX];
     size_t copy_count;
     struct copy *staged; /* the first one that holds the backup */
+    bool verified;       /* or nothing was to be proved */
     struct manifest manifest;
 };
 
@@ -288,6 +289,7 @@ static bool step_verify(struct run *run, struct fault *fault)
         if (place.dir_fd >= 0)
             close(place.dir_fd);
     }
+    run->verified = ok;
     return ok;
 }
 
@@ -318,7 +320,7 @@ static bool copies_judge(const struct run *run, struct fault *fault)
     return true;
 }
 
-static void run_summary(const struct run *run, bool verified)
+static void run_summary(const struct run *run)
 {
     const char *names[COPIES_MAX + 1] = { NULL };
     size_t count = 0;
@@ -326,7 +328,7 @@ static void run_summary(const struct run *run, bool verified)
     for (size_t i = 0; i < run->copy_count; i++)
         if (run->copies[i].state == COPY_DONE)
             names[count++] = run->copies[i].repository.options->name;
-    report_summary(&run->manifest, names, verified ? level_name(run->job->verify) : "NO");
+    report_summary(&run->manifest, names, run->verified ? level_name(run->job->verify) : "NO");
 }
 
 static const struct {
@@ -380,9 +382,9 @@ bool run_job(const struct runner_options *options, const struct job_options *job
         ok = steps[i].step(&run, fault);
     progress_clear(&run.work.progress);
     if (run.staged != NULL)
-        run_summary(&run, ok);
+        run_summary(&run);
     *result = (struct run_result){ .bytes = run.manifest.stored_bytes,
-                                   .verified = level_name(ok ? job->verify : VERIFY_NONE) };
+                                   .verified = level_name(run.verified ? job->verify : VERIFY_NONE) };
     if (run.staged != NULL)
         memcpy(result->label, run.label, sizeof result->label);
     if (ok)
