@@ -134,6 +134,25 @@ bool fresh_run(const struct runner_options *options, const struct fresh_request 
     return true;
 }
 
+const char *fresh_newest(const struct runner_options *options, const struct job_options *job,
+                         const char **repository, struct arena *arena, struct fault *fault)
+{
+    struct survey survey = { .job = job->name, .level = VERIFY_CHECKSUM };
+    struct fault unread;
+
+    for (size_t i = 0; i < options->repository_count; i++)
+        if (*repository == NULL || strcmp(*repository, options->repositories[i].name) == 0)
+            repository_visit(&options->repositories[i], place_survey, &survey, &unread);
+    if (survey.newest_verified == 0) {
+        failure_set(fault, FAILURE_NOT_FOUND, "No backup of job \"%s\" has passed a verification yet.",
+                    job->name);
+        fault_hint(fault, "Verify one, or name one by its label: pgsluice-backup list shows them.");
+        return NULL;
+    }
+    *repository = arena_string(arena, survey.repository);
+    return arena_string(arena, survey.label);
+}
+
 /* One metric of one job in one repository. */
 static const struct {
     const char *name, *type, *help;

@@ -6,6 +6,7 @@
 
 #include "backup/options.h"
 
+struct arena;
 struct fault;
 
 struct fresh_request {
@@ -19,6 +20,11 @@ struct fresh_request {
  * backup. */
 bool fresh_run(const struct runner_options *options, const struct fresh_request *request,
                struct fault *fault);
+
+/* The label of the newest verified backup of a job, in the arena, and its repository's name; NULL with the
+ * fault set (FAILURE_NOT_FOUND) when there is none. `repository` NULL looks in all of the job's. */
+const char *fresh_newest(const struct runner_options *options, const struct job_options *job,
+                         const char **repository, struct arena *arena, struct fault *fault);
 
 /* The Prometheus text format (version 0.0.4), of every job in each of its repositories: to standard output,
  * or when `file` is given into that file, at once. */

@@ -32,7 +32,7 @@
 struct invocation {
     const char *subject, *second; /* JOB, LABEL and the like; AGE */
     const char *config, *repository, *level, *database, *to, *directory, *target, *jobs, *key_file,
-        *output;
+        *output, *schema, *table;
     bool create, force, no_owner, compare, dry_run, json, quiet, help;
     struct arena *arena;
     struct runner_options options;
@@ -123,6 +123,9 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
                                        .to = invocation->to,
                                        .directory = invocation->directory,
                                        .target = invocation->target,
+                                       .schema = invocation->schema,
+                                       .table = invocation->table,
+                                       .dry = invocation->dry_run,
                                        .jobs = 1,
                                        .key_file = invocation->key_file,
                                        .create = invocation->create,
@@ -132,6 +135,11 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
                                        .quiet = invocation->quiet };
     char *end = NULL;
 
+    if ((invocation->schema != NULL || invocation->table != NULL) &&
+        (invocation->compare || invocation->create))
+        return failure_set(fault, FAILURE_USAGE,
+                           "A schema or table alone is restored into a database that is there, without "
+                           "--create and --compare.");
     if (invocation->jobs != NULL)
         request.jobs = (int)strtol(invocation->jobs, &end, 10);
     if (request.jobs < 1 || request.jobs > 64 || (end != NULL && *end != '\0'))
@@ -255,6 +263,8 @@ static void argument_take(struct invocation *invocation, int letter, const char 
     case 'D': invocation->directory = value; break;
     case 'T': invocation->target = value; break;
     case 'o': invocation->output = value; break;
+    case 's': invocation->schema = value; break;
+    case 'e': invocation->table = value; break;
     case 'n': invocation->jobs = value; break;
     case 'k': invocation->key_file = value; break;
     case 'C': invocation->create = true; break;
@@ -317,6 +327,21 @@ static int fault_report(const struct fault *fault)
     return failure_exit_code(fault);
 }
 
+/* Where a LABEL is expected, the name of a job means its newest verified backup. */
+static bool subject_resolve(const struct command_row *command, struct invocation *invocation,
+                            struct fault *fault)
+{
+    const struct job_options *job;
+
+    if (strcmp(command->argument, "LABEL") != 0)
+        return true;
+    job = options_job(&invocation->options, invocation->subject);
+    if (job != NULL)
+        invocation->subject = fresh_newest(&invocation->options, job, &invocation->repository,
+                                           invocation->arena, fault);
+    return invocation->subject != NULL;
+}
+
 static int command_perform(const struct command_row *command, int argc, char **argv)
 {
     struct invocation invocation = { .config = "/etc/pgsluice/pgsluice-backup.conf", .arena = arena_new() };
@@ -331,7 +356,9 @@ static int command_perform(const struct command_row *command, int argc, char **a
         code = command_print(command);
     else if (command->letters[0] == '\0' || command->function == command_decrypt ||
              options_load(invocation.config, invocation.arena, &invocation.options))
-        code = command->function(&invocation, &fault) ? 0 : fault_report(&fault);
+        code = subject_resolve(command, &invocation, &fault) && command->function(&invocation, &fault)
+                   ? 0
+                   : fault_report(&fault);
     arena_free(invocation.arena);
     return code;
 }

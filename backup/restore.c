@@ -217,7 +217,7 @@ static bool archive_restore(struct restore *restore, struct fault *fault)
 {
     const struct restore_request *request = restore->request;
     struct arena *arena = restore->arena;
-    const char *argv[12] = { restore->tool.path, "--no-password", "--exit-on-error" };
+    const char *argv[14] = { restore->tool.path, "--no-password", "--exit-on-error" };
     struct command command = {
         .path = restore->tool.path, .argv = argv, .env = restore->service.env, .keep_fd = restore->service.fd
     };
@@ -231,6 +231,10 @@ static bool archive_restore(struct restore *restore, struct fault *fault)
         argv[used++] = arena_format(arena, "--jobs=%d", request->jobs);
     else if (!request->create)
         argv[used++] = "--single-transaction";
+    if (request->schema != NULL)
+        argv[used++] = arena_format(arena, "--schema=%s", request->schema);
+    if (request->table != NULL)
+        argv[used++] = arena_format(arena, "--table=%s", request->table);
     if (request->no_owner) {
         argv[used++] = "--no-owner";
         argv[used++] = "--no-acl";
@@ -291,8 +295,15 @@ static bool cluster_restore(struct restore *restore, struct fault *fault)
                                      .repository = restore->place_repository,
                                      .key_file = restore->request->key_file };
 
-    if (!recovery_parse(restore->request->target, &relocation.recovery, fault) ||
-        !relocate_run(&subject, &relocation, fault))
+    if (!recovery_parse(restore->request->target, &relocation.recovery, fault))
+        return false;
+    if (restore->request->dry) {
+        text_print(stdout, "would restore the cluster of %s into %s%s%s\n", restore->request->label,
+                   directory, restore->request->target == NULL ? "" : ", to be recovered to ",
+                   restore->request->target == NULL ? "" : restore->request->target);
+        return true;
+    }
+    if (!relocate_run(&subject, &relocation, fault))
         return false;
     text_print(stdout,
                "restored  the cluster of %s into %s, every file checked\nstart     pg_ctl -D %s start\n",
@@ -304,7 +315,19 @@ static bool database_restore(struct restore *restore, struct fault *fault)
 {
     const struct restore_request *request = restore->request;
 
-    if (!target_open(restore, fault) || !archive_restore(restore, fault) ||
+    if (!target_open(restore, fault))
+        return false;
+    if (request->dry) {
+        text_print(stdout, "would restore %s%s%s%s%s of %s into %s of %s with %d session%s\n",
+                   restore->entry->name, request->schema == NULL ? "" : ", schema ",
+                   request->schema == NULL ? "" : request->schema, request->table == NULL ? "" : ", table ",
+                   request->table == NULL ? "" : request->table, request->label,
+                   request->create ? restore->entry->name : PQdb(restore->session.conn),
+                   session_where(&restore->session, restore->arena), request->jobs,
+                   request->jobs == 1 ? "" : "s");
+        return true;
+    }
+    if (!archive_restore(restore, fault) ||
         (request->compare && !target_compare(restore, fault)))
         return false;
     text_print(stdout, "restored  %s of %s into %s%s\n", restore->entry->name, request->label,

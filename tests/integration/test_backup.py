@@ -193,6 +193,39 @@ def test_restore_gives_equal_tables(server, runner):
         server.sql("drop database copy", dbname="postgres")
 
 
+def test_a_job_means_its_newest_verified_backup_and_a_dry_run_does_nothing(server, runner):
+    assert "has passed a verification yet" in runner.fails(1, "show", "nightly")
+    label = runner.run()
+    runner.job(verify='"none"')
+    runner.run()
+    assert label in runner.ok("show", "nightly").stdout
+    server.sql("create database copy", dbname="postgres")
+    try:
+        target = f"{runner.gateway} dbname=copy"
+        done = runner.ok("restore", "nightly", "--to", target, "--dry-run")
+        assert f"would restore app of {label} into copy of postgres@127.0.0.1" in done.stdout
+        assert server.sql("select count(*) from pg_class where relname = 'plain'", dbname="copy")[0][0] == 0
+    finally:
+        server.sql("drop database copy", dbname="postgres")
+
+
+def test_one_schema_or_table_is_restored_alone(server, runner):
+    server.sql("create database copy", dbname="postgres")
+    label = runner.run()
+    try:
+        target = f"{runner.gateway} dbname=copy"
+        tables = "select string_agg(relname, ' ' order by relname) from pg_class where relkind = 'r' and relnamespace >= 2200"
+        runner.ok("restore", label, "--to", target, "--table", "plain")
+        assert server.value("select count(*) from plain", dbname="copy") == 2000
+        assert server.sql(tables + " and relname !~ '^(pg_|sql_)'", dbname="copy")[0][0] == "plain"
+        server.sql('create schema "Weird Schema"', dbname="copy")
+        runner.ok("restore", label, "--to", target, "--schema", "Weird Schema", "--force")
+        assert server.value('select count(*) from "Weird Schema"."Ta\'b\\le"', dbname="copy") == 2
+        assert "without --create" in runner.fails(2, "restore", label, "--to", target, "--table", "plain", "--compare")
+    finally:
+        server.sql("drop database copy", dbname="postgres")
+
+
 def test_restore_with_create_and_jobs(server, runner):
     label = runner.run()
     target = f"{runner.gateway} dbname=postgres"
