@@ -57,6 +57,7 @@ struct snapshot {
     struct pool_options defaults;
     int workers; /* 0 = one per core */
     const char *log_level;
+    const char *takeover_socket; /* "auto", a path, or "" */
     struct auth_options auth;
     struct tls_options tls;
     uint64_t control_interval_us;
@@ -66,7 +67,7 @@ struct snapshot {
     int64_t memory_limit_bytes; /* or enum memory_limit */
     uint64_t cancel_wait_timeout_us, catalog_refresh_us, dns_max_ttl_us;
     struct tcp_options tcp;
-    uint64_t client_login_timeout_us, shutdown_timeout_us;
+    uint64_t client_login_timeout_us, shutdown_timeout_us, takeover_timeout_us;
     int64_t max_message_hold_bytes;
     int max_listen_channels;
     int64_t max_notify_hold_bytes;

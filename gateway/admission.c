@@ -127,6 +127,18 @@ bool admission_enters(struct client *client)
     return true;
 }
 
+void admission_moves(struct client *client)
+{
+    const char *route = client->verdict.route->name, *user = client->identity.user;
+    const char *database = client->identity.database;
+    unsigned char key[16];
+
+    (void)is_one_too_many(client, HEADCOUNT_ADDRESS, key, address_key(&client->peer, key), 0);
+    (void)is_one_too_many(client, HEADCOUNT_ROUTE, route, strlen(route), 0);
+    (void)is_one_too_many(client, HEADCOUNT_USER, user, strlen(user), 0);
+    (void)is_one_too_many(client, HEADCOUNT_DATABASE, database, strlen(database), 0);
+}
+
 void admission_leaves(struct client *client)
 {
     headcount_leave(&gateway_of(client)->headcount, &client->seat);

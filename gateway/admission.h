@@ -19,5 +19,8 @@ bool admission_begins(struct client *client);
  * route. False: it was refused. */
 bool admission_enters(struct client *client);
 
+/* It comes from a process that let it in: it counts, and no limit holds for it. */
+void admission_moves(struct client *client);
+
 /* It is gone. */
 void admission_leaves(struct client *client);

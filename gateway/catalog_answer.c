@@ -11,7 +11,8 @@
 #include "gateway/wire/fields.h"
 #include "gateway/wire/frame.h"
 
-enum { ROWS_MAX = 1000000, BYTES_MAX = 64 * 1024 * 1024, MESSAGE_MAX = 4 * 1024 * 1024, COLUMNS = 4 };
+enum { ROWS_MAX = 1000000, BYTES_MAX = 64 * 1024 * 1024, MESSAGE_MAX = 4 * 1024 * 1024, COLUMNS = 4,
+       CONNECTIONS_MAX = 1000000 };
 
 struct column {
     const char *text; /* NULL: NULL in SQL; not terminated by a NUL */
@@ -71,6 +72,18 @@ static bool column_name(const struct column *column, char name[READING_FINGERPRI
     return true;
 }
 
+static bool column_number(const struct column *column, int *number)
+{
+    char text[READING_FINGERPRINT_BYTES], *end;
+    long value;
+
+    if (!column_name(column, text))
+        return false;
+    value = strtol(text, &end, 10);
+    *number = (int)value;
+    return end != text && *end == '\0' && value >= 0 && value <= CONNECTIONS_MAX;
+}
+
 static bool row_use(struct reading *reading, char kind, const struct column columns[COLUMNS])
 {
     struct routines_maker *maker = reading->maker;
@@ -82,6 +95,9 @@ static bool row_use(struct reading *reading, char kind, const struct column colu
     case 'f':
         memcpy(reading->fingerprint, name, sizeof reading->fingerprint);
         return true;
+    case 'c':
+        return column_number(&columns[2], &reading->reserved) && column_number(&columns[3], &reading->in_use)
+               && column_number(&columns[1], &reading->max_connections);
     case 'n':
         return maker_name(maker, name);
     case 'u':

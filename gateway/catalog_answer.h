@@ -20,6 +20,7 @@ struct reading {
     bool failed;                  /* fault says why */
     struct fault fault;
     char fingerprint[READING_FINGERPRINT_BYTES];
+    int max_connections, reserved, in_use; /* of the server; max_connections 0: it was not told */
 };
 
 enum reading_result {

@@ -34,6 +34,14 @@
            "AND relkind IN ('r', 'p', 'v', 'm', 'f')")                                                       \
     ")), NULL, NULL;"
 
+/* What a ledger without a control connection goes by; of others' backends the kind may not be seen. */
+#define CONNECTIONS                                                                                          \
+    "SELECT 'c', current_setting('max_connections'), "                                                       \
+    "(current_setting('superuser_reserved_connections')::int "                                               \
+    "+ coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int)::text, "               \
+    "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "                          \
+    "OR backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)::text;"
+
 /* Who uses which function, relation or type by the dependencies that PostgreSQL keeps. Users: the function,
  * or the relation or type that something belongs to, or everything (operators, casts and what else has no
  * name). */
@@ -119,7 +127,7 @@
     "WHERE f.oid >= 16384 AND l.lanname NOT IN ('internal', 'c') AND f.prosrc <> '';"
 
 /* The names are those of keywords.def; what is no function among them is found nowhere. */
-static const char read_query[] = FOR_THIS_QUERY FINGERPRINT DEPENDENCIES CASCADES
+static const char read_query[] = FOR_THIS_QUERY FINGERPRINT CONNECTIONS DEPENDENCIES CASCADES
     "WITH names(name) AS (VALUES ('')"
 #define WORD(id, text, ...)
 #define LIVE(id, text, ...)
@@ -130,7 +138,7 @@ static const char read_query[] = FOR_THIS_QUERY FINGERPRINT DEPENDENCIES CASCADE
 #undef NAME
     ")" BUILT_IN SOURCES;
 
-static const char check_query[] = FOR_THIS_QUERY FINGERPRINT;
+static const char check_query[] = FOR_THIS_QUERY FINGERPRINT CONNECTIONS;
 
 const char *catalog_check_query(void)
 {

@@ -16,6 +16,7 @@
 #include "gateway/gateway.h"
 #include "gateway/session/owed.h"
 #include "gateway/worker.h"
+#include "router/budget_news.h"
 
 /* A question may take so long; after a reading there is a pause of so many times what it took; and a long one
  * when there is too much to be read. */
@@ -120,6 +121,16 @@ static void ask(struct question *question, bool checking)
     stream_send(stream, text, length);
 }
 
+/* The only word about them where no control connection can be made. */
+static void tell_connections(const struct question *question)
+{
+    const struct reading *reading = &question->reading;
+
+    if (reading->max_connections > 0)
+        budget_guess(question->server->slot.budget, question->asked_us,
+                     reading->max_connections - reading->reserved, reading->in_use);
+}
+
 /* The answer is complete, or there will be none. */
 static void settle(struct letter *letter, void *owner)
 {
@@ -130,6 +141,8 @@ static void settle(struct letter *letter, void *owner)
 
     (void)owner;
     question->over = false;
+    if (server != NULL && fault == NULL)
+        tell_connections(question);
     if (server != NULL && fault == NULL && question->checking && differs) {
         catalog_hide(question->catalog);
         reading_close(&question->reading);

@@ -15,6 +15,7 @@
 #include "gateway/base/fault.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/client_moves.h"
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
 #include "gateway/login.h"
@@ -23,9 +24,15 @@
 #include "gateway/relay.h"
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
+#include "gateway/takeover/passage.h"
 #include "gateway/worker.h"
 
 enum { ENDING_LIMIT_US = 10000000 };
+
+static bool is_login(enum client_state state)
+{
+    return state == CLIENT_STARTUP || state == CLIENT_AUTHENTICATING || state == CLIENT_WELCOMING;
+}
 
 static bool may_enter(enum client_state from, enum client_state to)
 {
@@ -37,8 +44,11 @@ static bool may_enter(enum client_state from, enum client_state to)
     case CLIENT_WELCOMING:
         return from == CLIENT_STARTUP || from == CLIENT_AUTHENTICATING;
     case CLIENT_IDLE:
-        return from == CLIENT_STARTUP || from == CLIENT_AUTHENTICATING || from == CLIENT_WELCOMING ||
-               from == CLIENT_WAITING || from == CLIENT_ACTIVE;
+        return is_login(from) || from == CLIENT_WAITING || from == CLIENT_ACTIVE || from == CLIENT_LEAVING ||
+               from == CLIENT_ARRIVING;
+    case CLIENT_ARRIVING:
+        return from == CLIENT_CLOSED;
+    case CLIENT_LEAVING:
     case CLIENT_WAITING:
         return from == CLIENT_IDLE;
     case CLIENT_ACTIVE:
@@ -55,11 +65,6 @@ static bool may_enter(enum client_state from, enum client_state to)
         break;
     }
     return false;
-}
-
-static bool is_login(enum client_state state)
-{
-    return state == CLIENT_STARTUP || state == CLIENT_AUTHENTICATING || state == CLIENT_WELCOMING;
 }
 
 static _Atomic int *login_count(const struct client *client)
@@ -92,15 +97,13 @@ void client_enter(struct client *client, enum client_state state)
     }
 }
 
-void client_open(struct worker *worker, int fd, const struct address *peer, struct generation *generation,
-                 const struct listener_options *listener)
+struct client *client_new(struct worker *worker, const struct address *peer, struct generation *generation,
+                          const struct listener_options *listener)
 {
     struct client *client = calloc(1, sizeof *client);
 
-    if (client == NULL) {
-        close(fd);
-        return;
-    }
+    if (client == NULL)
+        return NULL;
     client->worker = worker;
     client->generation = generation_retain(generation);
     client->listener = listener;
@@ -112,6 +115,18 @@ void client_open(struct worker *worker, int fd, const struct address *peer, stru
     list_append(&worker->clients, &client->link);
     atomic_fetch_add(&worker->gateway->clients, 1);
     atomic_fetch_add(&worker->load, 1);
+    return client;
+}
+
+void client_open(struct worker *worker, int fd, const struct address *peer, struct generation *generation,
+                 const struct listener_options *listener)
+{
+    struct client *client = client_new(worker, peer, generation, listener);
+
+    if (client == NULL) {
+        close(fd);
+        return;
+    }
     client_enter(client, CLIENT_STARTUP);
     stream_open(&client->stream, &worker->engine, fd, &login_stream_events);
     login_begin(client);
@@ -143,6 +158,8 @@ static void let_go(struct client *client)
     cancel_keys_remove(&client->worker->gateway->cancel_keys, &client->key);
     if (client->state == CLIENT_WAITING)
         pool_leave(client->shard, &client->waiter);
+    if (client->passage != NULL)
+        passage_abandon(client);
     if (client->login != NULL)
         login_abandon(client);
     if (client->direct != NULL)
@@ -265,6 +282,13 @@ void client_close(struct client *client, enum reason reason, const char *detail)
     finish(client);
 }
 
+void client_depart(struct client *client)
+{
+    log_end(client, REASON_MOVED, NULL);
+    let_go(client);
+    close_now(client);
+}
+
 void client_end(struct client *client, enum reason reason, const struct fault *fault)
 {
     if (is_over(client))
@@ -358,7 +382,8 @@ void client_stop_all(struct worker *worker, bool now)
 {
     list_each(link, following, &worker->clients) {
         struct client *client = list_entry(link, struct client, link);
-        bool busy = client->state == CLIENT_DIRECT || client->state == CLIENT_WAITING || relay_busy(client);
+        bool direct = client->state == CLIENT_DIRECT && !direct_is_waiting(client);
+        bool busy = direct || client->state == CLIENT_WAITING || relay_busy(client);
 
         if (!busy || now)
             client_close(client, REASON_SHUTDOWN, NULL);

@@ -24,6 +24,7 @@ struct fault;
 struct generation;
 struct listening;
 struct login;
+struct passage;
 struct suspicion;
 struct worker;
 
@@ -59,6 +60,8 @@ struct client {
     struct login *login;          /* until logged in */
     struct direct *direct;        /* CLIENT_DIRECT */
     struct console *console;      /* CLIENT_CONSOLE */
+    struct passage *passage;      /* CLIENT_LEAVING and CLIENT_ARRIVING */
+    bool stays;                   /* the process that takes over did not take it */
     struct pool *pool;
     bool counted_in_pool, pin_place; /* one of pool->clients; of pool->pin_places */
     struct pool_shard *shard;

@@ -29,6 +29,7 @@ struct gateway;
 struct lookups;
 struct offload;
 struct penalties;
+struct takeover;
 struct worker;
 
 /* One configuration with everything that was loaded for it; shared by reference count, any thread. */
@@ -90,6 +91,8 @@ struct gateway {
     struct throttles throttles;
     _Atomic uint64_t next_client_id; /* [a] */
     _Atomic bool stopping;           /* [a] no new transactions */
+    struct takeover *takeover;       /* [main] */
+    _Atomic int links;               /* [a] to processes that are taken over, or take over */
     struct counters counters;
     struct first_pins first_pins;    /* pins that the log named */
     /* [s] What a worker's last letter does in main. */

@@ -15,6 +15,7 @@
 #include "gateway/base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/net/socket.h"
+#include "gateway/takeover/inherit.h"
 #include "gateway/worker.h"
 
 enum { BACKLOG = 4096 };
@@ -23,6 +24,8 @@ struct listening {
     struct list link;
     struct gateway *gateway;
     size_t listener; /* index in the snapshot: listeners do not change by a reload */
+    size_t place;    /* ... and in its `listen` */
+    bool foreign;    /* its file is its maker's */
     int fd;
     struct address address;
     ev_io acceptor;
@@ -93,18 +96,21 @@ static bool parse(const char *text, struct address *address, struct fault *fault
     return true;
 }
 
-static bool listen_on(struct gateway *gateway, size_t listener, const char *text, struct fault *fault)
+static bool listen_on(struct gateway *gateway, size_t listener, size_t place, struct fault *fault)
 {
-    const char *name = gateway->generation->snapshot->listeners[listener].name;
+    const struct listener_options *options = &gateway->generation->snapshot->listeners[listener];
+    const char *name = options->name, *text = options->listen.items[place];
     struct listening *listening = calloc(1, sizeof *listening);
     char where[ADDRESS_TEXT_BYTES];
 
     CHECK(listening != NULL);
     if (!parse(text, &listening->address, fault) ||
-        (listening->fd = socket_listen(&listening->address, BACKLOG, fault)) < 0) {
+        ((listening->fd = inherit_take(name, text, &listening->address, &listening->foreign)) < 0 &&
+         (listening->fd = socket_listen(&listening->address, BACKLOG, fault)) < 0)) {
         free(listening);
         return false;
     }
+    listening->place = place;
     listening->gateway = gateway;
     listening->listener = listener;
     listening->address.length = sizeof listening->address.storage;
@@ -125,7 +131,7 @@ bool listeners_open(struct gateway *gateway, struct fault *fault)
     spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (size_t i = 0; i < snapshot->listener_count; i++)
         for (size_t a = 0; a < snapshot->listeners[i].listen.count; a++)
-            if (!listen_on(gateway, i, snapshot->listeners[i].listen.items[a], fault))
+            if (!listen_on(gateway, i, a, fault))
                 return false;
     return true;
 }
@@ -139,18 +145,58 @@ void listeners_retune(void)
     }
 }
 
-void listeners_close(void)
+void listeners_each(void (*see)(void *owner, const struct inherited *socket), void *owner)
 {
-    while (!list_empty(&all)) {
-        struct listening *listening = list_entry(all.next, struct listening, link);
+    list_each(link, following, &all) {
+        const struct listening *listening = list_entry(link, struct listening, link);
+        const struct listener_options *options =
+            &listening->gateway->generation->snapshot->listeners[listening->listener];
+        const struct inherited socket = {listening->fd, options->name,
+                                         options->listen.items[listening->place], listening->foreign};
 
-        list_remove(&listening->link);
-        ev_io_stop(listening->gateway->loop, &listening->acceptor);
-        close(listening->fd);
-        if (listening->address.any.sa_family == AF_UNIX)
-            unlink(listening->address.local.sun_path);
-        free(listening);
+        see(owner, &socket);
     }
+}
+
+void listeners_pause(void)
+{
+    list_each(link, following, &all) {
+        struct listening *listening = list_entry(link, struct listening, link);
+
+        ev_io_stop(listening->gateway->loop, &listening->acceptor);
+    }
+}
+
+void listeners_resume(void)
+{
+    list_each(link, following, &all) {
+        struct listening *listening = list_entry(link, struct listening, link);
+
+        ev_io_start(listening->gateway->loop, &listening->acceptor);
+    }
+}
+
+static void listening_close(struct listening *listening, bool keep_file)
+{
+    list_remove(&listening->link);
+    ev_io_stop(listening->gateway->loop, &listening->acceptor);
+    close(listening->fd);
+    if (listening->address.any.sa_family == AF_UNIX && !keep_file && !listening->foreign)
+        unlink(listening->address.local.sun_path);
+    free(listening);
+}
+
+void listeners_drop(size_t index)
+{
+    list_each(link, following, &all)
+        if (index-- == 0)
+            listening_close(list_entry(link, struct listening, link), false);
+}
+
+void listeners_close(bool keep_files)
+{
+    while (!list_empty(&all))
+        listening_close(list_entry(all.next, struct listening, link), keep_files);
     if (spare >= 0)
         close(spare);
     spare = -1;

@@ -18,10 +18,12 @@
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
 #include "gateway/login_tls.h"
+#include "gateway/net/stream_secure.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
 #include "gateway/requester.h"
 #include "gateway/secrets.h"
+#include "gateway/takeover/courier.h"
 #include "gateway/welcome.h"
 #include "gateway/wire/frame.h"
 #include "gateway/wire/write.h"
@@ -60,7 +62,7 @@ void login_abandon(struct client *client)
     free(login);
 }
 
-static bool remember_identity(struct client *client, const struct startup *startup)
+bool login_remember_identity(struct client *client, const struct startup *startup)
 {
     char application_name[STARTUP_NAME_BYTES];
     size_t user = strlen(startup->user) + 1, database = strlen(startup->database) + 1;
@@ -172,7 +174,7 @@ static void pass_through(struct client *client, const unsigned char *bytes, size
     struct fault fault;
 
     client->login->startup = (struct startup){.major = 3, .user = "", .database = "", .application_name = ""};
-    if (!remember_identity(client, &client->login->startup)) {
+    if (!login_remember_identity(client, &client->login->startup)) {
         client_close(client, REASON_MEMORY, NULL);
     } else if (!classify_unseen(client, &client->verdict, &fault)) {
         client_refuse(client, &fault);
@@ -233,28 +235,18 @@ static bool unseen_target(const struct client *client, struct cancel_target *tar
 static void on_cancel(struct client *client, const struct startup *startup)
 {
     struct gateway *gateway = client->worker->gateway;
-    struct cancel_request request;
+    const struct cancel_request request = {.pid = startup->cancel_pid,
+                                           .secret = startup->cancel_key,
+                                           .bytes = startup->cancel_key_bytes};
     struct cancel_target target;
-    struct requester *requester;
 
-    if (!cancel_keys_find(&gateway->cancel_keys, startup->cancel_pid, startup->cancel_key,
-                          startup->cancel_key_bytes, &target) &&
-        !unseen_target(client, &target)) {
+    if (cancel_keys_find(&gateway->cancel_keys, request.pid, request.secret, request.bytes, &target) ||
+        unseen_target(client, &target))
+        courier_deliver(client->worker, &target, &request, requester_keep(&client->stream));
+    else if (atomic_load(&gateway->links) > 0)
+        courier_pass_on(gateway, &request, requester_keep(&client->stream), COURIER_TO_ALL);
+    else
         atomic_fetch_add(&gateway->counters.cancels_ignored, 1);
-        client_close(client, REASON_CANCEL_DONE, NULL);
-        return;
-    }
-    requester = requester_keep(&client->stream);
-    if (!target.direct) {
-        worker_send_cancel(&gateway->workers[target.worker], target.client_id, requester);
-    } else {
-        atomic_fetch_add(&gateway->counters.cancels_delivered, 1);
-        request = (struct cancel_request){&target.backend, startup->cancel_pid, startup->cancel_key,
-                                          startup->cancel_key_bytes,
-                                          client->generation->snapshot->cancel_wait_timeout_us};
-        cancel_deliver(&client->worker->engine, &client->worker->cancels, &request, requester_done,
-                       requester);
-    }
     client_close(client, REASON_CANCEL_DONE, NULL);
 }
 
@@ -297,7 +289,7 @@ static size_t on_startup(struct client *client, const unsigned char *bytes, size
     case STARTUP_SESSION:
         if (!login_encryption_suffices(client))
             break;
-        if (!remember_identity(client, &login->startup))
+        if (!login_remember_identity(client, &login->startup))
             client_close(client, REASON_MEMORY, NULL);
         else
             route_session(client, bytes, used);

@@ -57,3 +57,6 @@ struct login {
 void login_begin(struct client *client);
 void login_abandon(struct client *client);
 
+/* The names in the packet become the client's. False: out of memory. */
+bool login_remember_identity(struct client *client, const struct startup *startup);
+

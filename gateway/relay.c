@@ -3,7 +3,6 @@
  * ReadyForQuery `I`, with nothing owed in either direction; in doubt it is closed. */
 #include "gateway/relay.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,15 +19,10 @@
 #include "gateway/relay_state.h"
 #include "gateway/reply.h"
 #include "gateway/session/owed.h"
+#include "gateway/takeover/leave.h"
 #include "gateway/welcome.h"
 #include "gateway/worker.h"
 #include "router/pool_hosts.h"
-
-/* How long a ROLLBACK for a client that left may take. */
-enum { CLEANING_LIMIT_US = 10000000 };
-
-/* PostgreSQL ends after it said so. */
-enum { FAREWELL_LIMIT_US = 1000000 };
 
 void relay_pin(struct client *client, enum pin_reason reason)
 {
@@ -168,7 +162,7 @@ static enum step leave_former_host(struct client *client)
     struct server *server = client->server;
 
     if (server->status != 'I' || client->relay.unsynced || client->relay.copying || client->relay.reserved ||
-        pool_keeps(server))
+        !pool_is_former(server))
         return STEP_TAKEN;
     if (server->session->owed.count > 0) {
         relay_barrier(client);
@@ -273,6 +267,8 @@ static void release(struct client *client)
         server_close(server, "it served a session that may have left traces");
     else
         pool_give(server);
+    if (client->worker->passages.draining)
+        leave_begin(client);
     if (client->stream.kept_used > 0)
         stream_resume(&client->stream);
 }
@@ -363,33 +359,4 @@ void relay_begin(struct client *client)
 {
     client->stream.events = &relay_client_events;
     client_enter(client, CLIENT_IDLE);
-}
-
-static void sweep_active(struct server *server, const struct server_session *session, uint64_t now_us)
-{
-    if (server->client == NULL && session->cleaning_since_us > 0 &&
-        now_us > session->cleaning_since_us + CLEANING_LIMIT_US)
-        server_close(server, "its ROLLBACK took too long");
-    else if (session->again.held_us > 0 && now_us > session->again.held_us + FAREWELL_LIMIT_US)
-        server->stream.events->ended(&server->stream, 0);
-}
-
-void relay_sweep(struct pool_thread *thread, uint64_t now_us)
-{
-    list_each(link, following, &thread->shards) {
-        struct pool_shard *shard = list_entry(link, struct pool_shard, in_thread);
-
-        list_each(entry, after, &shard->states[SERVER_LISTENING]) {
-            struct stream *stream = &list_entry(entry, struct server, link)->stream;
-
-            if (!pool_keeps(list_entry(entry, struct server, link)))
-                stream->events->ended(stream, ECONNRESET);
-        }
-        list_each(entry, after, &shard->states[SERVER_ACTIVE]) {
-            struct server *server = list_entry(entry, struct server, link);
-
-            if (server->session != NULL)
-                sweep_active(server, server->session, now_us);
-        }
-    }
 }

@@ -284,7 +284,8 @@ static bool must_wait(struct client *client)
 {
     struct server *server = client->server;
 
-    if (client->state == CLIENT_WAITING || client->relay.barrier || client->relay.held)
+    if (client->state == CLIENT_WAITING || client->relay.barrier || client->relay.held ||
+        client->state == CLIENT_LEAVING)
         return true;
     if (server == NULL)
         return stream_congested(&client->stream);

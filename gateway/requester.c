@@ -5,10 +5,12 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/net/stream.h"
+#include "gateway/net/stream_secure.h"
 
 struct requester {
     int fd;
@@ -38,6 +40,38 @@ void requester_done(void *owner)
     if (requester == NULL)
         return;
     (void)send(requester->fd, requester->goodbye, requester->goodbye_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(requester->fd);
+    free(requester);
+}
+
+struct requester *requester_adopt(int fd, const void *goodbye, size_t bytes)
+{
+    struct requester *requester = malloc(sizeof *requester);
+
+    if (requester == NULL || bytes > sizeof requester->goodbye) {
+        close(fd);
+        free(requester);
+        return NULL;
+    }
+    requester->fd = fd;
+    requester->goodbye_bytes = bytes;
+    memcpy(requester->goodbye, goodbye, bytes);
+    return requester;
+}
+
+int requester_fd(const struct requester *requester)
+{
+    return requester->fd;
+}
+
+size_t requester_goodbye(const struct requester *requester, const void **bytes)
+{
+    *bytes = requester->goodbye;
+    return requester->goodbye_bytes;
+}
+
+void requester_forget(struct requester *requester)
+{
     close(requester->fd);
     free(requester);
 }

@@ -20,6 +20,10 @@
 #include "gateway/listener.h"
 #include "gateway/net/socket.h"
 #include "gateway/resolver.h"
+#include "gateway/supervisor.h"
+#include "gateway/takeover/inherit.h"
+#include "gateway/takeover/successor.h"
+#include "gateway/takeover/takeover.h"
 #include "gateway/worker.h"
 #include "conf/problems.h"
 
@@ -29,18 +33,21 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct serving {
     struct gateway gateway;
-    ev_signal terminate, interrupt, quit, reload;
+    ev_signal terminate, interrupt, quit, reload, successor;
     ev_timer patience;   /* shutdown_timeout */
     ev_timer departures; /* SHUTDOWN WAIT_FOR_CLIENTS */
-    bool stopping;
+    bool stopping, takes_over;
 };
 
 static const char help[] =
-    "usage: pgsluice serve -c FILE\n"
-    "       pgsluice serve --upstream HOST:PORT\n\n"
+    "usage: pgsluice serve [--takeover] -c FILE\n"
+    "       pgsluice serve [--takeover] --upstream HOST:PORT\n\n"
     "Runs the gateway in the foreground and logs to standard error. Without a file it listens on\n"
     "127.0.0.1:6432 (transaction pooling) and 127.0.0.1:6433 (direct), and relays authentication.\n"
-    "Signals: TERM ends gracefully, INT at once, HUP reads the file again.\n";
+    "With --takeover it takes the place of the process that serves the same configuration now: its\n"
+    "listening sockets, its idle sessions, and in the end everything.\n"
+    "Signals: TERM ends gracefully, INT at once, HUP reads the file again, USR2 starts the program anew\n"
+    "with --takeover.\n";
 
 static void apply_log_level(const struct snapshot *snapshot)
 {
@@ -166,8 +173,10 @@ static void reload(struct gateway *gateway)
 {
     struct fault fault;
 
+    supervisor_reloading();
     if (!serve_reload(gateway, &fault))
         log_error("main", "the configuration was not reloaded: %s", fault.message);
+    supervisor_reloaded();
 }
 
 static void stop(struct serving *serving, bool now)
@@ -177,8 +186,10 @@ static void stop(struct serving *serving, bool now)
 
     serving->stopping = true;
     atomic_store(&gateway->stopping, true);
-    if (!again)
-        listeners_close();
+    if (!again) {
+        supervisor_stopping(gateway);
+        listeners_close(takeover_stop(gateway));
+    }
     log_info("main", now || again ? "stopping at once"
                                   : "stopping: waiting for running transactions and direct sessions");
     for (int i = 0; i < gateway->worker_count; i++)
@@ -189,6 +200,16 @@ static void stop(struct serving *serving, bool now)
     ev_timer_start(gateway->loop, &serving->patience);
 }
 
+static void start_successor(struct serving *serving)
+{
+    struct fault fault;
+
+    if (serving->stopping)
+        fault_set(&fault, "57P01", "this one is stopping");
+    if (serving->stopping || !successor_start(&fault))
+        log_error("main", "takeover: no process was started to take over: %s", fault.message);
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
     struct serving *serving = signal->data;
@@ -197,6 +218,8 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     (void)events;
     if (signal->signum == SIGHUP)
         reload(&serving->gateway);
+    else if (signal->signum == SIGUSR2)
+        start_successor(serving);
     else
         stop(serving, signal->signum != SIGTERM);
 }
@@ -235,7 +258,7 @@ void serve_shutdown_after_clients(struct gateway *gateway)
     if (serving->stopping || ev_is_active(&serving->departures))
         return;
     log_info("main", "taking no new connections; waiting for all clients to leave");
-    listeners_close();
+    listeners_close(takeover_is_handed_over(gateway));
     ev_timer_set(&serving->departures, 0., DEPARTURES_SECONDS);
     ev_timer_start(gateway->loop, &serving->departures);
 }
@@ -259,27 +282,34 @@ static void watch_signal(struct serving *serving, ev_signal *watcher, int number
 
 static void watch_events(struct serving *serving)
 {
-    struct gateway *gateway = &serving->gateway;
-
-    mailbox_open(&gateway->mailbox, gateway->loop, gateway);
-    gateway->worker_ended = on_worker_ended;
     watch_signal(serving, &serving->terminate, SIGTERM);
     watch_signal(serving, &serving->interrupt, SIGINT);
     watch_signal(serving, &serving->quit, SIGQUIT);
     watch_signal(serving, &serving->reload, SIGHUP);
+    watch_signal(serving, &serving->successor, SIGUSR2);
     ev_timer_init(&serving->patience, on_patience_over, 0., 0.);
     serving->patience.data = serving;
     ev_timer_init(&serving->departures, on_clients_looked_at, 0., 0.);
     serving->departures.data = serving;
 }
 
-static bool start(struct gateway *gateway, struct fault *fault)
+/* Signals end this process until it has what it takes over. */
+static bool start(struct serving *serving, struct fault *fault)
 {
+    struct gateway *gateway = &serving->gateway;
+
+    if (serving->takes_over && !takeover_join(gateway, fault))
+        return false;
+    if (!serving->takes_over)
+        inherit_from_supervisor();
+    watch_events(serving);
     if (!resolver_start(fault) || !listeners_open(gateway, fault))
         return false;
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_start(&gateway->workers[i], fault))
             return false;
+    takeover_open(gateway);
+    supervisor_ready(gateway);
     log_info("main", "pgsluice is ready: workers=%d pid=%d", gateway->worker_count, (int)getpid());
     return true;
 }
@@ -297,8 +327,9 @@ static int run(struct serving *serving, struct snapshot *snapshot)
     signal(SIGPIPE, SIG_IGN);
     gateway->loop =
         ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV); /* the default loop would take PAM its children */
-    watch_events(serving);
-    if (!gateway_open(gateway, snapshot, &fault) || !start(gateway, &fault)) {
+    mailbox_open(&gateway->mailbox, gateway->loop, gateway);
+    gateway->worker_ended = on_worker_ended;
+    if (!gateway_open(gateway, snapshot, &fault) || !start(serving, &fault)) {
         log_error("main", "could not start: %s%s%s", fault.message, *fault.hint == '\0' ? "" : " ",
                   fault.hint);
         if (gateway->generation == NULL)
@@ -310,6 +341,7 @@ static int run(struct serving *serving, struct snapshot *snapshot)
         worker_join(&gateway->workers[i]);
     resolver_stop();
     mailbox_close(&gateway->mailbox);
+    takeover_close(gateway);
     gateway_close(gateway);
     log_info("main", "pgsluice has stopped");
     return 0;
@@ -336,11 +368,14 @@ int serve_main(int argc, char **argv)
             file = argv[++i];
         else if (strcmp(argv[i], "--upstream") == 0 && i + 1 < argc)
             upstream = argv[++i];
+        else if (strcmp(argv[i], "--takeover") == 0)
+            serving.takes_over = true;
         else
             return usage_error("expected -c FILE or --upstream HOST:PORT");
     }
     if ((file == NULL) == (upstream == NULL))
         return usage_error("expected either -c FILE or --upstream HOST:PORT");
+    successor_prepare(argc, argv);
     snapshot = load(file, upstream);
     if (snapshot == NULL)
         return EXIT_USAGE;

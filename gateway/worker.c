@@ -21,6 +21,7 @@
 #include "gateway/memory.h"
 #include "gateway/relay.h"
 #include "gateway/requester.h"
+#include "gateway/takeover/leave.h"
 #include "gateway/throttles.h"
 #include "router/pool_budget.h"
 
@@ -90,6 +91,7 @@ static void sweep(struct ev_loop *loop, ev_timer *timer, int events)
     atomic_fetch_add_explicit(&worker->gateway->counters.cancels_timed_out,
                               (uint64_t)cancel_sweep(&worker->cancels, now_us), memory_order_relaxed);
     catalog_sweep(worker, now_us);
+    leave_sweep(worker, now_us);
     stop_if_done(worker);
 }
 
@@ -123,6 +125,8 @@ bool worker_open(struct worker *worker, struct gateway *gateway, int index, stru
     list_init(&worker->openings);
     list_init(&worker->questions);
     list_init(&worker->cancels);
+    list_init(&worker->passages.leaving);
+    list_init(&worker->passages.arriving);
     list_init(&worker->held_flows);
     ev_timer_init(&worker->throttle_tick, throttle_tick, 0., THROTTLE_TICK_SECONDS);
     worker->throttle_tick.data = worker;

@@ -10,6 +10,7 @@
 #include "gateway/net/address.h"
 #include "gateway/net/mailbox.h"
 #include "gateway/net/stream.h"
+#include "gateway/takeover/passage.h"
 #include "router/pool.h"
 
 struct fault;
@@ -37,6 +38,7 @@ struct worker {
     struct leaks *leaks;             /* [w] NULL until there was one */
     uint64_t idle_looked_us;         /* [w] when client_idle_timeout was looked after */
     struct list cancels;             /* cancel requests being delivered */
+    struct passages passages;        /* clients on their way to or from another process */
     struct list held_flows; /* bulk that waits for its route's rate, and the timer while there is any */
     ev_timer throttle_tick;
     ev_timer sweep;

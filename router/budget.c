@@ -2,7 +2,6 @@
  * budget - the ledger of one PostgreSQL server's connections: slots, claims and their order. */
 #include "router/budget.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/check.h"
@@ -129,6 +128,14 @@ static void count(struct budget_slot *slot, int change)
             party_count(slot->parties[i], change);
 }
 
+bool budget_is_denied(const struct budget_claim *claim, uint64_t now_us)
+{
+    struct budget *budget = claim->budget;
+
+    return budget != NULL && atomic_load(&claim->queued) && now_us < atomic_load(&claim->check_us) &&
+           atomic_load(&claim->checked) == atomic_load(&budget->version);
+}
+
 static void slot_fill(struct budget_slot *slot, const struct budget_claim *claim)
 {
     *slot = (struct budget_slot){.budget = claim->budget, .share = claim->share};
@@ -144,8 +151,7 @@ bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t
     enum denial denial;
     bool taken;
 
-    if (atomic_load(&claim->queued) && atomic_load(&claim->checked) == version &&
-        now_us < atomic_load(&claim->check_us))
+    if (budget_is_denied(claim, now_us))
         return false;
     pthread_mutex_lock(&budget->lock);
     memcpy(claim->limits, limits, sizeof claim->limits);
@@ -322,7 +328,6 @@ void budget_claim_withdraw(struct budget_claim *claim)
     pthread_mutex_lock(&budget->lock);
     leave(claim);
     pthread_mutex_unlock(&budget->lock);
-    budget_wake(budget);
 }
 
 int budget_excess(struct budget *budget)

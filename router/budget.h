@@ -23,7 +23,7 @@ enum denial { DENIAL_NONE, DENIAL_ROOM, DENIAL_PARTY, DENIAL_RESTING, DENIAL_AGE
 
 /* Who wants slots, one at a time. Embedded; its owner opens and closes it. */
 struct budget_claim {
-    struct budget *budget;     /* NULL: not open */
+    struct budget *_Atomic budget; /* [a] NULL: not open */
     enum share share;          /* [s] */
     struct list link;          /* [l] in the queue while it waits */
     struct party *parties[PARTIES]; /* [l] NULL: not counted by that */
@@ -68,6 +68,7 @@ struct budget {
     _Atomic uint64_t refusals, evictions, waits; /* [a] */
     _Atomic bool refused_lately; /* [a] */
     /* [l] For SHOW; from the last census. */
+    uint64_t guessed_us;       /* [l] when a pooled server was asked last; 0: never */
     int total, foreign, gateways, others_use, reserve, max_connections;
     bool counted;              /* there is a census, not long ago */
 };
@@ -84,6 +85,8 @@ void budget_claim_withdraw(struct budget_claim *claim);
  * least; claim->denial tells why. limits: configured, 0 = none. */
 bool budget_take(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
                  struct budget_slot *slot);
+/* What it was told last still holds: without the lock. */
+bool budget_is_denied(const struct budget_claim *claim, uint64_t now_us);
 /* Takes a slot only where nobody waits, without waiting itself: for what could as well not be. */
 bool budget_try(struct budget_claim *claim, const int limits[PARTIES], uint64_t now_us,
                 struct budget_slot *slot);

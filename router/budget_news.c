@@ -9,7 +9,7 @@
 #include "router/facts.h"
 
 /* Between a refusal and the next try; doubled with each in a row. */
-enum { PAUSE_LEAST_US = 20000, PAUSE_MOST_US = 1000000 };
+enum { PAUSE_LEAST_US = 20000, PAUSE_MOST_US = 1000000, GUESS_HOLDS_US = 30000000 };
 
 static bool is_ours(const struct budget *budget, uint32_t pid)
 {
@@ -121,10 +121,31 @@ void budget_wait_for_count(struct budget *budget, int meanwhile)
     pthread_mutex_unlock(&budget->lock);
 }
 
+void budget_guess(struct budget *budget, uint64_t asked_us, int connections, int in_use)
+{
+    int ours = 0;
+
+    if (budget == NULL)
+        return;
+    pthread_mutex_lock(&budget->lock);
+    if (!budget->counted) {
+        for (int i = 0; i < SHARES_OF_CONNECTIONS; i++)
+            ours += budget->used[i];
+        budget->foreign = in_use > ours ? in_use - ours : 0;
+        budget->total = connections - budget->headroom - budget->foreign;
+        budget->capacity = budget->total < 1 ? 1 : budget->total;
+        budget->guessed_us = asked_us;
+        if (asked_us > budget->refused_us)
+            ceilings_lift(budget);
+    }
+    pthread_mutex_unlock(&budget->lock);
+    budget_wake(budget);
+}
+
 void budget_uncounted(struct budget *budget)
 {
     pthread_mutex_lock(&budget->lock);
-    if (budget->gateways == 0)
+    if (budget->gateways == 0 && budget->guessed_us == 0)
         budget->capacity = budget->senders = BUDGET_UNLIMITED;
     budget->counted = false;
     pthread_mutex_unlock(&budget->lock);
@@ -142,7 +163,8 @@ void budget_tick(struct budget *budget)
     pthread_mutex_lock(&budget->lock);
     if (!budget->counted) {
         higher(&budget->ceiling);
-        higher(&budget->capacity);
+        if (clock_now_us() > budget->guessed_us + GUESS_HOLDS_US)
+            higher(&budget->capacity);
         list_each(link, following, &budget->parties)
             higher(&list_entry(link, struct party, link)->ceiling);
     }

@@ -38,6 +38,9 @@ void budget_recount(struct budget *budget, const struct budget_count *counted);
 
 /* Until PostgreSQL was asked for the first time: not more than this. */
 void budget_wait_for_count(struct budget *budget, int meanwhile);
+/* What a pooled server was told at asked_us: connections that are not reserved, and those in use. It is
+ * believed where there is no count. NULL is nothing to do. */
+void budget_guess(struct budget *budget, uint64_t asked_us, int connections, int in_use);
 /* PostgreSQL cannot be asked: only its refusals tell. */
 void budget_uncounted(struct budget *budget);
 

@@ -23,6 +23,7 @@ void budget_look(struct budget *budget, struct budget_view *view)
     view->gateways = budget->gateways;
     view->others_use = budget->others_use;
     view->counted = budget->counted;
+    view->guessed = budget->guessed_us > 0;
     pthread_mutex_unlock(&budget->lock);
 }
 

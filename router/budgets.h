@@ -24,7 +24,7 @@ struct budget_view {
     int used[SHARES], floors[SHARES_OF_CONNECTIONS], waiting[SHARES];
     int capacity, senders, headroom;
     int max_connections, reserve, foreign, gateways, others_use;
-    bool counted;
+    bool counted, guessed;
 };
 void budget_look(struct budget *budget, struct budget_view *view);
 void budget_each_party(struct budget *budget,

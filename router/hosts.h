@@ -49,6 +49,7 @@ struct host {
     _Atomic uint64_t said_us;   /* [a] when */
     _Atomic int patroni;        /* [a] enum patroni_word */
     _Atomic bool troubled;      /* [a] the last connection failed: its name is looked up soon */
+    enum host_role told;        /* [main] the last one that the log was told */
     enum host_role served;      /* [main] what its connections were made for: PRIMARY, STANDBY or UNKNOWN */
     struct host_track track;    /* [main] */
     uint64_t looked_up_us;      /* [resolver] */
@@ -96,7 +97,8 @@ struct upstream *upstreams_find(const struct upstreams *upstreams, const char *n
  * last connection failed: the resolver thread's work. */
 void upstreams_resolve(struct upstreams *upstreams, uint64_t max_ttl_us);
 
-/* The place for the attempt-th try of one connection; wish NULL: any host. False with a fault (57P03 or
+/* The place for the attempt-th try of one connection; wish NULL: the primary, or
+ * else any host. False with a fault (57P03 or
  * 08001) when no host serves that now. */
 bool upstream_place(struct upstream *upstream, const struct wish *wish, unsigned attempt,
                     struct upstream_place *place, struct fault *fault);

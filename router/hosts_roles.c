@@ -9,7 +9,7 @@
 #include "gateway/base/log.h"
 #include "router/hosts.h"
 
-static const struct wish anything = {TARGET_ANY, 0};
+static const struct wish the_primary = {TARGET_PRIMARY, 0}, anything = {TARGET_ANY, 0};
 
 unsigned upstream_addresses(struct upstream *upstream)
 {
@@ -55,9 +55,11 @@ bool upstream_place(struct upstream *upstream, const struct wish *wish, unsigned
     if (upstream_addresses(upstream) == 0)
         return fault_set(fault, "08001", "the hosts of upstream \"%s\" could not be looked up",
                          upstream->name);
-    chosen = choose(upstream, wish == NULL ? &anything : wish, turn);
+    chosen = choose(upstream, wish == NULL ? &the_primary : wish, turn);
     if (chosen == upstream->host_count && wish != NULL)
         return nobody(upstream, wish, fault);
+    if (chosen == upstream->host_count)
+        chosen = choose(upstream, &anything, turn);
     if (chosen == upstream->host_count)
         chosen = turn % upstream->host_count;
     found = atomic_load(&upstream->hosts[chosen].addresses);
@@ -103,18 +105,16 @@ static void host_serves(struct host *host, enum host_role role)
 /* One that cannot be reached keeps its role, until another host has that of the primary. */
 static void host_publish(struct upstream *upstream, struct host *host, enum host_role role, bool crowned)
 {
-    enum host_role before = (enum host_role)atomic_load(&host->role);
-
     if (role == HOST_PRIMARY || role == HOST_STANDBY || role == HOST_STALE)
         host_serves(host, role);
     else if (crowned && host->served == HOST_PRIMARY)
         host_serves(host, HOST_STALE);
-    if (before == role)
-        return;
     atomic_store(&host->role, (int)role);
-    if (upstream->host_count > 1 || role == HOST_DOWN || before == HOST_DOWN)
-        log_info("hosts", "upstream=%s host=%s:%d role=%s before=%s", upstream->name, host->name, host->port,
-                 host_role_name(role), host_role_name(before));
+    if (role == HOST_UNKNOWN || role == host->told)
+        return;
+    log_info("hosts", "upstream=%s host=%s:%d role=%s before=%s", upstream->name, host->name, host->port,
+             host_role_name(role), host_role_name(host->told));
+    host->told = role;
 }
 
 static void tell_stale(const struct upstream *upstream, const struct host_report *reports)
@@ -141,7 +141,8 @@ bool upstream_judge(struct upstream *upstream, const struct host_report *reports
     roles_judge(roles, reports, upstream->host_count);
     crowned = roles->known && roles->items[roles->primary] == HOST_PRIMARY;
     for (size_t h = 0; h < upstream->host_count; h++) {
-        changed = changed || roles->items[h] != before[h];
+        changed = changed || (roles->items[h] != before[h] && roles->items[h] != HOST_UNKNOWN &&
+                              roles->items[h] != HOST_DOWN);
         atomic_store(&upstream->hosts[h].lag_us, lags_us[h]);
     }
     for (size_t h = 0; h < upstream->host_count; h++)

@@ -85,8 +85,7 @@ static void queue_remove(struct pool_shard *shard, struct waiter *waiter)
     list_remove(&waiter->link);
     atomic_fetch_sub(&shard->waiting, 1);
     publish_waiters(shard);
-    if (atomic_fetch_sub(&shard->pool->waiting, 1) == 1)
-        pool_budget_withdraw(shard->pool);
+    atomic_fetch_sub(&shard->pool->waiting, 1);
 }
 
 static void grant(struct pool_shard *shard, struct waiter *waiter, struct server *server)

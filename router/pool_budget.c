@@ -65,6 +65,8 @@ bool pool_budget_take(struct pool_shard *shard, enum share share, uint64_t now_u
 {
     struct pool *pool = shard->pool;
 
+    if (budget_is_denied(claim_for(pool, share), now_us))
+        return false;
     if (take(shard, share, true, now_us))
         return true;
     evict_for(pool->pools, claim_for(pool, share), share == SHARE_POOLED ? pool : NULL, now_us);
@@ -86,8 +88,10 @@ bool pool_budget_waits(const struct pool *pool)
     return atomic_load(&pool->claims[0].queued);
 }
 
-void pool_budget_withdraw(struct pool *pool)
+void pool_budget_tidy(struct pool *pool)
 {
+    if (atomic_load(&pool->waiting) > 0)
+        return;
     for (int i = 0; i < 2; i++) {
         if (!atomic_load(&pool->claims[i].queued))
             continue;

@@ -24,8 +24,9 @@ void pool_budget_take_anyway(struct pool_shard *shard, enum share share);
 
 /* The pool waits for the budget, not for servers of its own. */
 bool pool_budget_waits(const struct pool *pool);
-/* Nobody waits any more. */
-void pool_budget_withdraw(struct pool *pool);
+/* Leaves the queue when nobody waits any more. Not with each client that is served: the next one comes soon,
+ * and the pool's age in the queue is its clients'. */
+void pool_budget_tidy(struct pool *pool);
 void pool_budget_close(struct pool *pool); /* before it is freed */
 
 /* A server became free, but its pool owes one to others: closes it, true. */

@@ -4,6 +4,7 @@
 
 #include "gateway/base/fault.h"
 #include "router/pool.h"
+#include "router/pool_budget.h"
 
 static uint64_t oldest_us(struct pool *pool)
 {
@@ -41,6 +42,12 @@ static void explain_wait(struct pool *pool, const struct pool_options *options, 
     pthread_mutex_lock(&pool->lock);
     cause = pool->last_failure;
     pthread_mutex_unlock(&pool->lock);
+    if (atomic_load(&pool->paused)) {
+        fault_set(fault, "57P03", "query_wait_timeout: the database is paused, and was for %llu ms",
+                  limit_ms);
+        fault_hint(fault, "An operator paused it; RESUME on the console lets it go on.");
+        return;
+    }
     if (cause.message[0] != '\0') {
         fault_set(fault, "53300",
                   "query_wait_timeout: no server connection could be opened within %llu ms: %.300s", limit_ms,
@@ -48,16 +55,13 @@ static void explain_wait(struct pool *pool, const struct pool_options *options, 
         fault_hint(fault, "Is PostgreSQL running there, and does it let this user in?");
         return;
     }
-    if (atomic_load(&pool->paused)) {
-        fault_set(fault, "57P03", "query_wait_timeout: the database is paused, and was for %llu ms",
-                  limit_ms);
-        fault_hint(fault, "An operator paused it; RESUME on the console lets it go on.");
-        return;
-    }
     fault_set(fault, "53300", "query_wait_timeout: no server connection became free within %llu ms",
               limit_ms);
-    fault_hint(fault, "All %d server connections of this pool are in use; shorten transactions, or raise "
-               "default_pool_size or query_wait_timeout.", options->default_pool_size);
+    if (pool_budget_waits(pool))
+        fault_hint(fault, "PostgreSQL has no more connections to give; SHOW BUDGET tells who has them.");
+    else
+        fault_hint(fault, "All %d server connections of this pool are in use; shorten transactions, or raise "
+                   "default_pool_size or query_wait_timeout.", options->default_pool_size);
 }
 
 void pool_sweep_waiters(struct pool_shard *shard, uint64_t now_us)

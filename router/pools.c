@@ -295,6 +295,7 @@ void pool_sweep(struct pool_thread *thread, uint64_t now_us)
         sweep_parked(shard, options, now_us);
         pool_sweep_waiters(shard, now_us);
         pool_notify_waiters(shard, now_us);
+        pool_budget_tidy(shard->pool);
         keep_minimum(shard, options, now_us);
         if (shard_idle(shard))
             unlist(shard);

@@ -33,6 +33,9 @@ void pools_close_idle(struct pools *pools, const char *text, size_t length);
 /* The same for all databases: a program that makes or drops one came, and nobody sees what it says. */
 void pools_close_all_idle(struct pools *pools);
 
+/* Idle servers of pools that have more of them than clients, because their clients go to another process. */
+void pools_close_surplus(struct pools *pools);
+
 /* Called before a pool's memory is freed if it has a catalog; set once at start by the session layer. */
 extern void (*pool_catalog_free)(struct pool *pool);
 

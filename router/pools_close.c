@@ -54,3 +54,20 @@ void pools_close_all_idle(struct pools *pools)
 {
     close_idle(pools, NULL, 0);
 }
+
+void pools_close_surplus(struct pools *pools)
+{
+    pthread_mutex_lock(&pools->lock);
+    for (size_t i = 0; pools->table.count > 0 && i <= pools->table.mask; i++) {
+        for (struct table_link *link = pools->table.buckets[i]; link != NULL; link = link->next) {
+            struct pool *pool = table_entry(link, struct pool, link);
+            int clients = atomic_load(&pool->clients);
+
+            if (clients == 0)
+                atomic_store(&pool->spares_at_us, clock_now_us() + PATIENCE_US);
+            if (atomic_load(&pool->open) > clients)
+                handoff_close_idle(pool);
+        }
+    }
+    pthread_mutex_unlock(&pools->lock);
+}

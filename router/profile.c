@@ -183,3 +183,26 @@ void profile_set_welcome(struct profiles *profiles, struct profile *profile, con
     atomic_store(&profile->epoch, epoch);
     pthread_mutex_unlock(&profiles->lock);
 }
+
+const struct welcome *profile_remember_welcome(struct profiles *profiles, struct profile *profile,
+                                               const void *bytes, size_t length)
+{
+    struct welcome *found, *newest;
+
+    pthread_mutex_lock(&profiles->lock);
+    newest = atomic_load(&profile->welcome);
+    for (found = newest; found != NULL; found = found->older)
+        if (found->length == length && memcmp(found->bytes, bytes, length) == 0)
+            break;
+    if (found == NULL && (found = malloc(sizeof *found + length)) != NULL) {
+        found->length = length;
+        memcpy(found->bytes, bytes, length);
+        found->older = newest == NULL ? NULL : newest->older;
+        if (newest == NULL)
+            atomic_store(&profile->welcome, found);
+        else
+            newest->older = found;
+    }
+    pthread_mutex_unlock(&profiles->lock);
+    return found;
+}

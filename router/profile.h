@@ -45,6 +45,11 @@ void profiles_close(struct profiles *profiles);
 struct profile *profiles_intern(struct profiles *profiles, const struct startup *startup,
                                 const struct pairs *settings);
 
+/* A client was told this by another process: the welcome that says the same, kept among the older ones when
+ * it is new here; NULL when out of memory. */
+const struct welcome *profile_remember_welcome(struct profiles *profiles, struct profile *profile,
+                                               const void *bytes, size_t length);
+
 /* Publishes a newer welcome (copied) if it differs. */
 void profile_set_welcome(struct profiles *profiles, struct profile *profile, const void *bytes,
                          size_t length, uint64_t epoch);

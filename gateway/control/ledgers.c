@@ -3,7 +3,6 @@
 #include "gateway/control/ledgers.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
@@ -155,7 +154,9 @@ void ledgers_close(struct ledgers *ledgers)
 void ledgers_source(struct ledgers *ledgers, const struct budget *budget, const struct budget_view *view,
                     char *text, size_t room)
 {
-    const char *old = view->gateways > 0 ? "its last answer, and refusals" : "PostgreSQL's refusals only";
+    const char *old = view->guessed        ? "pooled servers' answers, and refusals"
+                      : view->gateways > 0 ? "its last answer, and refusals"
+                                           : "PostgreSQL's refusals only";
     struct fault fault;
 
     if (view->counted)

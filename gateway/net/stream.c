@@ -84,9 +84,10 @@ static bool show_kept(struct stream *stream)
     return true;
 }
 
-/* Keeps bytes behind those that are kept already. */
-static bool keep(struct stream *stream, const unsigned char *bytes, size_t length)
+bool stream_keep(struct stream *stream, const void *bytes, size_t length)
 {
+    if (length == 0)
+        return true;
     if (!kept_reserve(stream, length))
         return false;
     memcpy(stream->kept + stream->kept_used, bytes, length);
@@ -115,7 +116,7 @@ static bool show_arrival(struct stream *stream, const unsigned char *arrival, si
     if (engine->current != stream)
         return false;
     CHECK(used <= length);
-    if (used < length && !keep(stream, arrival + used, length - used)) {
+    if (used < length && !stream_keep(stream, arrival + used, length - used)) {
         stream_fail(stream, ENOMEM);
         return false;
     }
@@ -127,7 +128,7 @@ bool stream_show(struct stream *stream, const unsigned char *bytes, size_t lengt
 {
     if (stream->kept_used == 0 && !stream->paused)
         return show_arrival(stream, bytes, length);
-    if (!keep(stream, bytes, length)) {
+    if (!stream_keep(stream, bytes, length)) {
         stream_fail(stream, ENOMEM);
         return false;
     }

@@ -12,6 +12,8 @@
 #include "gateway/notify/notify.h"
 #include "gateway/reply.h"
 #include "gateway/session/owed.h"
+#include "gateway/takeover/arrive.h"
+#include "gateway/takeover/leave.h"
 #include "gateway/wire/fields.h"
 #include "gateway/wire/frame.h"
 #include "gateway/worker.h"
@@ -90,7 +92,8 @@ static bool is_busy(const struct listening *listening)
     const struct client *client = listening->client;
     const struct server *server = client->server;
 
-    if (client->relay.held || client->relay.unsynced || listening->stage != STAGE_NONE)
+    if (client->relay.held || client->relay.unsynced || listening->stage != STAGE_NONE ||
+        client->state == CLIENT_ARRIVING)
         return true;
     return server != NULL && (server->status != 'I' || server->session->owed.count > 0 ||
                               server->session->passing > 0);
@@ -157,7 +160,8 @@ void listening_notify(struct listening *listening, const unsigned char *message,
 {
     struct client *client = listening->client;
 
-    if (!list_empty(&listening->doomed))
+    if (!list_empty(&listening->doomed) ||
+        (client->state == CLIENT_LEAVING && leave_is_past(client, message, size)))
         return;
     atomic_fetch_add_explicit(&client->worker->gateway->counters.notifications, 1, memory_order_relaxed);
     if (!fits(listening, size) || !enqueue(listening, message, size, listening->queued))
@@ -310,7 +314,11 @@ void listening_errand_back(struct client *client, struct errand *errand)
 {
     struct listening *listening = client->listening;
 
-    if (errand->kind == ERRAND_LISTEN) {
+    if (client->state == CLIENT_LEAVING) {
+        leave_errand_back(client, errand);
+    } else if (client->state == CLIENT_ARRIVING) {
+        arrive_errand_back(client, errand);
+    } else if (errand->kind == ERRAND_LISTEN) {
         stage_end(listening, errand);
     } else if (errand->kind == ERRAND_MOVE) {
         move_end(listening, errand);

@@ -62,6 +62,21 @@ def test_a_switch_over_under_load(gateway, patroni, capsys):
     patroni.wait_for_followers()
 
 
+def test_a_switch_over_between_pause_and_resume_shows_nobody_an_error(gateway, patroni, capsys):
+    pool = gateway(upstream=0, pool=4, **options(patroni))
+    known(pool, patroni.leader(), "primary")
+    with Writers(pool, count=16) as writers:
+        start = time.monotonic()
+        pool.console("PAUSE")
+        leader = patroni.switch_over()
+        pool.console("RESUME")
+        writers.after(64)
+    report(f"Patroni switch-over between PAUSE and RESUME, {time.monotonic() - start:.1f} s", capsys, writers, start)
+    assert not writers.errors
+    writers.verify(leader)
+    patroni.wait_for_followers()
+
+
 def test_the_death_of_the_leader_under_load(gateway, patroni, capsys):
     pool = gateway(upstream=0, pool=4, **options(patroni))
     leader = patroni.leader()

@@ -8,12 +8,11 @@
 
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
-    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
-        (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(RTLD_NEXT,
-                                                                                                __func__);
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     char address[64] = "";
     FILE *file;
 
+    *(void **)&real = dlsym(RTLD_NEXT, __func__);
     if (name == NULL || strcmp(name, "moving.test") != 0)
         return real(name, service, hints, found);
     file = fopen(getenv("MOVING_TEST"), "r");

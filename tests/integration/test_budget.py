@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import signal
 import threading
 import time
 
@@ -39,7 +40,7 @@ def gate(small):
     def start(pool=20, auth=None, budget=None, **options):
         small.quiet("application_name like 'pgsluice control %'") if not started else None
         auth = {"auth_type": "trust", "auth_user": "stats"} if auth is None else auth
-        budget = {"control_interval": "100ms"} | (budget or {})
+        budget = {"control_interval": "100ms", "headroom": 0} | (budget or {})
         started.append(Gateway(configuration(small.port, pool=pool, auth=auth, budget=budget, **options)))
         return started[-1]
 
@@ -146,6 +147,16 @@ def test_three_hundred_clients_and_a_greedy_stranger_never_meet_an_error(gate, s
     assert quiet().count("sorry, too many clients") <= budget(one)["refusals"] + 20
 
 
+def test_pools_that_take_turns_on_every_last_connection_are_not_refused(gate, small):
+    one = counted(gate(budget={"direct_reserved": 0, "pooled_reserved": 0, "admin_reserved": 0}))
+    quiet = small.log_since()
+    with Crowd(one.pooled, 200) as crowd:
+        eventually(lambda: crowd.served(20), 120, what="twenty transactions for everybody")
+        eventually(lambda: budget(one)["pooled_used"] == 16, 20, what="all but the control connection in use")
+    assert crowd.errors == []
+    assert (budget(one)["refusals"], quiet().count("53300")) == (0, 0)
+
+
 def test_a_dump_starts_at_once_through_a_full_house(gate):
     one = counted(gate())
     with Crowd(one.pooled, 120) as crowd:
@@ -195,6 +206,28 @@ def test_direct_wait_timeout_ends_the_waiting_with_its_name(gate):
             stack.enter_context(one.connect("direct"))
 
 
+def test_a_reload_changes_the_shares(gate):
+    one = counted(gate())
+    assert budget(one)["direct_reserved"] == 5
+    config = one.config | {"budget": one.config["budget"] | {"direct_reserved": 3, "headroom": 2}}
+    assert "was reloaded" in one.reload(config)
+    row = budget(one)
+    assert (row["direct_reserved"], row["headroom"]) == (3, 2)
+    eventually(lambda: budget(one)["capacity"] == 15 - budget(one)["foreign"], 20, what="less with more headroom")
+
+
+def test_a_shutdown_ends_direct_sessions_that_still_wait(gate):
+    one = counted(gate(budget={"pooled_reserved": 14, "direct_reserved": 1, "admin_reserved": 2},
+                       limits={"shutdown_timeout": "60s"}))
+    with one.connect("direct"):
+        late = one.raw("direct", timeout=60)
+        late.send(m.startup("app", "app"))
+        eventually(lambda: budget(one)["direct_waiting"] == 1, 20, what="one in the queue")
+        one.signal(signal.SIGTERM)
+        assert m.fields(late.until("E")[-1].body)["C"] == "57P01"
+    one.stop()
+
+
 def test_replication_waits_for_a_wal_sender(gate, small):
     one = counted(gate())
     where = {"host": "127.0.0.1", "port": one.direct, "user": "app", "dbname": "app", "replication": "database"}
@@ -240,7 +273,7 @@ def test_postgresqls_own_connection_limits_are_kept(gate, small, limit):
 
 def test_without_credentials_refusals_tell_and_nobody_sees_them(gate, small):
     one = gate(auth={"auth_type": "trust"})
-    assert "refusals only: no auth_user" in budget(one)["source"]
+    assert budget(one)["source"] == "PostgreSQL's refusals only: no auth_user is configured"
     with Crowd(one.pooled, 60, pause=0.002) as crowd:
         eventually(crowd.served, 120, what="a transaction for everybody")
         with foreigners(small, 8):
@@ -248,7 +281,8 @@ def test_without_credentials_refusals_tell_and_nobody_sees_them(gate, small):
             eventually(lambda: all(now > then for now, then in zip(crowd.done, before)) or crowd.errors, 120,
                        what="another transaction for everybody")
     assert crowd.errors == []
-    assert budget(one)["refusals"] > 0
+    assert budget(one)["source"] == "pooled servers' answers, and refusals: no auth_user is configured"
+    assert budget(one)["capacity"] <= 17
 
 
 def test_gateways_find_each_other_and_split_and_a_killed_one_leaves_its_part(gate, small):

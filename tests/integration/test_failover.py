@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: PostgreSQL
 """test_failover - several hosts: sessions go where their route wants, and follow the primary when it moves."""
 
+import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 import messages as m
 import programs
+from rawpg import Closed
 from replicas import Replicas, Writers, caught_up, crash, follow, known, settings
 
 ROUTES = [{"name": "reads", "match": {"user": "bob"}, "mode": "transaction", "target": "standby"},
@@ -94,23 +97,44 @@ def test_clients_follow_a_primary_that_was_killed(gateway, replicas, capsys):
     assert len(writers.errors) <= 8, writers.errors
 
 
-def test_a_planned_switchover_shows_nobody_an_error(gateway, replicas, capsys):
+def switch_over(primary, standby):
+    primary.stop(signal.SIGINT)
+    standby.sql("select pg_promote(true)")
+    follow(primary, standby)
+    primary.start()
+
+
+def test_a_switch_over_between_pause_and_resume_shows_nobody_an_error(gateway, replicas, capsys):
     pair = replicas()
     primary, standby = pair.hosts
     pool = gateway(pool=4, **settings(pair))
     known(pool, standby, "standby")
-    with Writers(pool, pause=0.02) as writers:
+    with Writers(pool, count=16) as writers:
         start = time.monotonic()
-        primary.stop(signal.SIGINT)
-        standby.sql("select pg_promote(true)")
-        promoted = time.monotonic()
-        follow(primary, standby)
-        primary.start()
-        writers.after(40)
+        pool.console("PAUSE")
+        switch_over(primary, standby)
+        pool.console("RESUME")
+        resumed = time.monotonic()
+        writers.after(100)
+    report(f"switch-over between PAUSE and RESUME, {resumed - start:.3f} s", capsys, writers, start)
+    assert not writers.errors
+    writers.verify(standby)
+
+
+def test_a_switch_over_hurts_only_what_postgresql_was_doing(gateway, replicas, capsys):
+    pair = replicas()
+    primary, standby = pair.hosts
+    pool = gateway(pool=4, **settings(pair))
+    known(pool, standby, "standby")
+    with Writers(pool, count=16) as writers:
+        start = time.monotonic()
+        switch_over(primary, standby)
+        done = time.monotonic()
+        writers.after(100)
         known(pool, primary, "standby")
-        writers.after(40)
-    report(f"switch-over, promoted after {promoted - start:.3f} s", capsys, writers, start)
+    report(f"switch-over, done after {done - start:.3f} s", capsys, writers, start)
     assert {state for _, state, _ in writers.errors} <= {"57P01", None}, writers.errors
+    assert len(writers.errors) <= 4, "one for each server connection at most"
     writers.verify(standby)
 
 
@@ -129,6 +153,40 @@ def test_of_two_primaries_the_newer_one_is_served(gateway, replicas):
         client.execute("commit")
         assert client.execute("select inet_server_port()").fetchone()[0] == new.port
     assert "takes writes on timeline 1, but the primary is on timeline 2" in pool.log()
+
+
+def frozen(cluster):
+    """The machine is there but does nothing any more; ends with the number of processes that were stopped."""
+    own = cluster.process.pid
+    pids = [own] + [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat")
+                    if path.read_text().rsplit(")", 1)[1].split()[1] == str(own)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return pids
+
+
+def test_who_hangs_at_a_primary_that_stands_still_is_told_when_another_one_is_there(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    pool = gateway(pool=2, **settings(pair))
+    known(pool, new, "standby")
+    with pool.login() as busy, pool.login() as idle:
+        idle.query("select 1")
+        busy.query("begin")
+        pids = frozen(old)
+        try:
+            busy.send(m.query("select 1"))
+            known(pool, old, "down")
+            new.sql("select pg_promote(true)")
+            with pytest.raises(Closed):
+                while True:
+                    found = busy.read()
+            assert m.fields(found.body)["C"] == "08006"
+            assert idle.value("select inet_server_port()") == str(new.port)
+            idle.leave()
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_a_direct_session_waits_for_a_primary(gateway, replicas):

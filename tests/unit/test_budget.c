@@ -290,6 +290,24 @@ static void refusals_alone_find_out_how_many_there_are(void **state)
         budget_give(&slots[i]);
 }
 
+static void a_pooled_servers_answer_is_believed_until_there_is_a_count(void **state)
+{
+    struct budget_slot slot = {0};
+    struct budget_view view;
+
+    (void)state;
+    assert_true(take(&first, &slot));
+    budget_guess(budget, now_us, 17, 5);
+    budget_look(budget, &view);
+    assert_true(view.guessed);
+    assert_int_equal(view.capacity, 13);
+    count(10);
+    budget_guess(budget, now_us, 17, 5);
+    budget_look(budget, &view);
+    assert_int_equal(view.capacity, 7);
+    budget_give(&slot);
+}
+
 static void a_role_that_postgresql_limits_does_not_stop_others(void **state)
 {
     struct budget_slot slots[3] = {0};
@@ -358,6 +376,7 @@ int main(void)
         TEST(our_own_backends_are_no_foreign_ones),
         TEST(a_refusal_lowers_the_ceiling_until_postgresql_was_asked_again),
         TEST(refusals_alone_find_out_how_many_there_are),
+        TEST(a_pooled_servers_answer_is_believed_until_there_is_a_count),
         TEST(a_role_that_postgresql_limits_does_not_stop_others),
         TEST(what_pools_have_too_much_is_told),
         TEST(a_slot_moves_between_shares_and_ledgers),

@@ -126,7 +126,7 @@ static void show_config_lists_every_option(void **state)
             found += strcmp(shown.value, "3") == 0 && !shown.reloadable;
     }
     assert_int_equal(found, 3);
-    assert_int_equal(count, 92);
+    assert_int_equal(count, 94);
     snapshot_release(snapshot);
 }
 
