@@ -32,6 +32,12 @@ def replicas():
         one.destroy()
 
 
+def settled(pool, busy=0):
+    """PostgreSQL has answered what the clients left in their servers."""
+    programs.eventually(lambda: sum(row["state"] == "active" for row in pool.console("SHOW SERVERS")) <= busy, 20,
+                        what="an answer to what clients left in their servers")
+
+
 def report(name, capsys, writers, since):
     errors = [(round(at - since, 3), state, text.split("\n")[0]) for at, state, text in writers.errors]
     with capsys.disabled():
@@ -173,6 +179,7 @@ def test_who_hangs_at_a_primary_that_stands_still_is_told_when_another_one_is_th
     with pool.login() as busy, pool.login() as idle:
         idle.query("select 1")
         busy.query("begin")
+        settled(pool, busy=1)
         pids = frozen(old)
         try:
             busy.send(m.query("select 1"))
@@ -211,8 +218,7 @@ def test_logins_find_the_primary_where_nobody_may_ask(gateway, replicas):
     pool = gateway(pool=2, hosts=hosts, auth_type="relay", defaults={"server_login_retry": "200ms"})
     with pool.connect() as client:
         assert client.execute("select inet_server_port()").fetchone()[0] == old.port
-        programs.eventually(lambda: all(row["state"] != "active" for row in pool.console("SHOW SERVERS")), 10,
-                            what="an answer to what the client left in its server")
+        settled(pool)
         crash(old)
         new.sql("select pg_promote(true)")
         with pool.connect() as second:
@@ -227,6 +233,7 @@ def test_who_waits_for_a_primary_that_does_not_come_is_told_why_and_reads_go_on(
     known(pool, new, "standby")
     with pool.login() as writer, pool.connect(user="bob") as reader:
         writer.query("select 1")
+        settled(pool)
         crash(old)
         known(pool, old, "down")
         error = errors_of(writer.query("select 1"))[0]
