@@ -10,7 +10,7 @@ import pytest
 
 import messages as m
 import programs
-from rawpg import Closed
+from rawpg import Closed, errors_of
 from replicas import Replicas, Writers, caught_up, crash, follow, known, settings
 
 ROUTES = [{"name": "reads", "match": {"user": "bob"}, "mode": "transaction", "target": "standby"},
@@ -30,6 +30,12 @@ def replicas():
     yield make
     for one in opened:
         one.destroy()
+
+
+def settled(pool, busy=0):
+    """PostgreSQL has answered what the clients left in their servers."""
+    programs.eventually(lambda: sum(row["state"] == "active" for row in pool.console("SHOW SERVERS")) <= busy, 20,
+                        what="an answer to what clients left in their servers")
 
 
 def report(name, capsys, writers, since):
@@ -173,6 +179,7 @@ def test_who_hangs_at_a_primary_that_stands_still_is_told_when_another_one_is_th
     with pool.login() as busy, pool.login() as idle:
         idle.query("select 1")
         busy.query("begin")
+        settled(pool, busy=1)
         pids = frozen(old)
         try:
             busy.send(m.query("select 1"))
@@ -211,10 +218,48 @@ def test_logins_find_the_primary_where_nobody_may_ask(gateway, replicas):
     pool = gateway(pool=2, hosts=hosts, auth_type="relay", defaults={"server_login_retry": "200ms"})
     with pool.connect() as client:
         assert client.execute("select inet_server_port()").fetchone()[0] == old.port
-        programs.eventually(lambda: all(row["state"] != "active" for row in pool.console("SHOW SERVERS")), 10,
-                            what="an answer to what the client left in its server")
+        settled(pool)
         crash(old)
         new.sql("select pg_promote(true)")
         with pool.connect() as second:
             assert second.execute("select inet_server_port()").fetchone()[0] == new.port
         assert client.execute("select inet_server_port()").fetchone()[0] == new.port
+
+
+def test_who_waits_for_a_primary_that_does_not_come_is_told_why_and_reads_go_on(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    pool = gateway(pool=2, routes=ROUTES, **settings(pair, defaults={"query_wait_timeout": "1s"}))
+    known(pool, new, "standby")
+    with pool.login() as writer, pool.connect(user="bob") as reader:
+        writer.query("select 1")
+        settled(pool)
+        crash(old)
+        known(pool, old, "down")
+        error = errors_of(writer.query("select 1"))[0]
+        assert error["M"].startswith("query_wait_timeout") and 'target = "primary"' in error["M"], error
+        assert reader.execute(IN_RECOVERY).fetchone()[0] is True
+        new.sql("select pg_promote(true)")
+        known(pool, new, "primary")
+        assert writer.value("select inet_server_port()") == str(new.port)
+        writer.leave()
+
+
+def test_listening_follows_the_primary(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    pool = gateway(pool=2, **settings(pair))
+    known(pool, new, "standby")
+    pool.wait_until_known()
+    with pool.login() as listener, pool.login() as speaker:
+        listener.query("listen news")
+        new.sql("select pg_promote(true)")
+        known(pool, old, "stale")
+
+        def told():
+            speaker.query("notify news, 'from the new one'")
+            return not listener.silent(0.2)
+
+        programs.eventually(told, 30, 0.1, what="a notification of the new primary")
+        assert listener.read().type == "A"
+        assert speaker.value("select inet_server_port()") == str(new.port)
