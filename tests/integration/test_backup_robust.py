@@ -11,7 +11,7 @@ from backup_support import SCHEMA, Runner
 from cluster import Cluster
 from programs import eventually
 
-KILLS = 8
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,14 @@ def test_kills_at_any_moment_leave_only_whole_backups(server, runner, kind):
         process.communicate()
         eventually(lambda: not server.backends("application_name like 'pgsluice-backup/%'"), 30, what="the end of its sessions")
         for backup in runner.backups():
-            runner.ok("verify", backup["label"], "--repository", backup["repository"], "--level", "archive")
+            runner.ok("verify", backup["label"], "--repository", backup["repository"])
         assert all("left by a run that died" in other["state"] for other in runner.listing()["not_backups"])
     runner.ok("run", "nightly")
     listing = runner.listing()
     assert listing["not_backups"] == []
     assert len([backup for backup in listing["backups"] if backup["repository"] == "local"]) == 2
+    for backup in listing["backups"]:
+        runner.ok("verify", backup["label"], "--repository", backup["repository"], "--level", "archive")
     assert list(runner.scratch.iterdir()) == []
     assert server.value("select count(*) from pg_replication_slots") == 0
     assert server.value("select count(*) from pg_locks where locktype = 'advisory'") == 0
