@@ -13,6 +13,7 @@
 #include "backup/durable.h"
 #include "backup/failure.h"
 #include "backup/gateway_session.h"
+#include "backup/keyring.h"
 #include "backup/logical.h"
 #include "backup/options.h"
 #include "backup/pulse.h"
@@ -123,6 +124,26 @@ static void databases_check(struct checkup *checkup, struct session *session)
     }
 }
 
+static void keys_check(struct checkup *checkup)
+{
+    for (size_t i = 0; i < checkup->options->job_count; i++) {
+        const struct job_options *job = &checkup->options->jobs[i];
+        char id[SEAL_ID_TEXT] = "";
+        struct keyring ring;
+        struct fault fault;
+        bool ok;
+
+        if (!keyring_is_wanted(job))
+            continue;
+        ok = keyring_read(&ring, job, &fault);
+        if (ok)
+            seal_master_id(ring.keys[0], id);
+        outcome(checkup, ok, arena_format(checkup->arena, "key of job %s", job->name),
+                arena_format(checkup->arena, "master key %s encrypts, %zu in all", id, ring.count), &fault);
+        keyring_wipe(&ring);
+    }
+}
+
 static void gateway_check(struct checkup *checkup)
 {
     struct pulse pulse = { NULL, NULL };
@@ -154,6 +175,7 @@ bool checkup_run(const struct runner_options *options, struct fault *fault)
                options->repository_count == 1 ? "y" : "ies", options->job_count,
                options->job_count == 1 ? "" : "s");
     repositories_check(&checkup);
+    keys_check(&checkup);
     gateway_check(&checkup);
     if (checkup.failed > 0)
         failure_set(fault, FAILURE_OTHER, "%d of the checks failed.", checkup.failed);

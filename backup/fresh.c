@@ -153,6 +153,15 @@ const char *fresh_newest(const struct runner_options *options, const struct job_
     return arena_string(arena, survey.label);
 }
 
+int64_t fresh_last_bytes(const struct repository_options *repository, const char *job)
+{
+    struct survey survey = { .job = job };
+    struct fault ignored;
+
+    repository_visit(repository, place_survey, &survey, &ignored);
+    return survey.newest_bytes;
+}
+
 /* One metric of one job in one repository. */
 static const struct {
     const char *name, *type, *help;

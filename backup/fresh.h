@@ -26,6 +26,9 @@ bool fresh_run(const struct runner_options *options, const struct fresh_request 
 const char *fresh_newest(const struct runner_options *options, const struct job_options *job,
                          const char **repository, struct arena *arena, struct fault *fault);
 
+/* Stored bytes of the job's newest backup in that repository; 0 when there is none. */
+int64_t fresh_last_bytes(const struct repository_options *repository, const char *job);
+
 /* The Prometheus text format (version 0.0.4), of every job in each of its repositories: to standard output,
  * or when `file` is given into that file, at once. */
 bool fresh_metrics(const struct runner_options *options, const char *file, struct fault *fault);

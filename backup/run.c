@@ -19,6 +19,7 @@
 #include "backup/prune.h"
 #include "backup/report.h"
 #include "backup/repository.h"
+#include "backup/room.h"
 #include "backup/service.h"
 #include "backup/stage.h"
 #include "backup/text.h"
@@ -106,7 +107,8 @@ static bool step_repositories(struct run *run, struct fault *fault)
             .options = options_repository(run->options, names->items[i]), .job_fd = -1, .lock_fd = -1
         };
     for (size_t i = 0; i < names->count; i++) {
-        if (copy_prepare(&run->copies[i], run->job->name, fault))
+        if (copy_prepare(&run->copies[i], run->job->name, fault) &&
+            room_check(&run->copies[i].repository, run->job->name, fault))
             usable++;
         else if (!copy_fail(run, &run->copies[i], fault))
             return false;

@@ -469,7 +469,7 @@ def test_an_unreachable_gateway_is_code_20(runner):
 
 
 @pytest.mark.parametrize("change, line, text", [
-    ('kind = "physical"', 4, "kind"), ('schedule = "@daily"', 4, "schedule"), ("jobs = 4", 4, "jobs"),
+    ('kind = "magic"', 4, "kind"), ('schedule = "@often"', 4, "schedule"), ("jobs = 4", 4, "jobs"),
     ('verify = "maybe"', 4, "verify"), ('lock_wait_timeout = "5"', 4, "lock_wait_timeout"),
     ('compress = "zstd:33"', 4, "compress"), ("globals = 7", 4, "globals"),
     ('format = "directory"; encrypt_key_env = "KEY"', 4, "encryption needs"),

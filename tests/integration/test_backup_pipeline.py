@@ -147,7 +147,9 @@ def test_a_key_that_is_not_there_ends_the_run_before_it_starts(runner):
     encrypted(runner, encrypt_key_file=f'"{runner.directory}/none"')
     assert "No such file" in runner.fails(32, "run", "nightly")
     encrypted(runner)
+    assert "encrypts, 1 in all" in runner.ok("check").stdout
     runner.key.chmod(0o644)
+    assert "FAIL   key of job nightly" in runner.call("check").stdout
     assert "may be read by others" in runner.fails(32, "run", "nightly")
     runner.job(encrypt_key_command='"exit 3"')
     assert "The command that gives the key failed" in runner.fails(32, "run", "nightly")
