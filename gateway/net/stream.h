@@ -69,10 +69,6 @@ void stream_engine_close(struct stream_engine *engine); /* streams must be close
 void stream_open(struct stream *stream, struct stream_engine *engine, int fd,
                  const struct stream_events *events);
 
-/* Bytes that another process received and did not use: shown with what comes next, or after stream_resume.
- * False: out of memory. */
-bool stream_keep(struct stream *stream, const void *bytes, size_t length);
-
 /* From here on everything is TLS; `early` are bytes of it that came already (copied). Nothing may be queued
  * or kept. Owns the tls, also on failure. `secured` or `ended` follows; until then nothing can be sent. */
 void stream_secure(struct stream *stream, struct tls *tls, const void *early, size_t bytes);
