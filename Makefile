@@ -15,7 +15,7 @@ DESTDIR ?=
 JOBS ?= $(shell nproc)
 
 # libev has no pkg-config file in Debian
-PKG := libpq openssl libconfig jansson libcurl libzstd ldap lber pam libsystemd
+PKG := libpq openssl libconfig jansson libcurl libzstd zlib ldap lber pam libsystemd
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Werror
 HARDEN := -fPIE -fstack-protector-strong -fcf-protection $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)

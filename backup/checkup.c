@@ -83,7 +83,7 @@ static void repositories_check(struct checkup *checkup)
 
 static void tools_check(struct checkup *checkup, int major)
 {
-    static const char *const programs[] = { "pg_dump", "pg_dumpall", "pg_restore", "psql" };
+    static const char *const programs[] = { "pg_dump", "pg_dumpall", "pg_restore", "psql", "pg_basebackup" };
     const char *good = "";
     struct tool tool;
     struct fault fault;
@@ -98,7 +98,7 @@ static void tools_check(struct checkup *checkup, int major)
     for (size_t i = 0; i < checkup->options->job_count; i++) {
         const struct job_options *job = &checkup->options->jobs[i];
 
-        if (job->verify != VERIFY_CONTENT)
+        if (job->verify < VERIFY_RESTORE)
             continue;
         ok = tools_find(checkup->options->bin_directory, "initdb", major, checkup->arena, &tool, &fault);
         outcome(checkup, ok, arena_format(checkup->arena, "verification of job %s", job->name),
@@ -112,7 +112,11 @@ static void databases_check(struct checkup *checkup, struct session *session)
         const struct job_options *job = &checkup->options->jobs[i];
         struct fault fault;
         size_t count;
-        bool ok = logical_databases(session, job, &count, checkup->arena, &fault) != NULL;
+        bool ok;
+
+        if (job->kind == KIND_PHYSICAL)
+            continue;
+        ok = logical_databases(session, job, &count, checkup->arena, &fault) != NULL;
 
         outcome(checkup, ok, arena_format(checkup->arena, "job %s", job->name),
                 arena_format(checkup->arena, "%zu database%s", count, count == 1 ? "" : "s"), &fault);

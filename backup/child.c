@@ -48,7 +48,7 @@ static bool identity_take(const struct command *command)
 }
 
 /* Between fork and exec. The death signal is set after the identity, because setuid clears it. */
-static _Noreturn void program_become(const struct command *command, char *const *env, int output_fd,
+static _Noreturn void program_become(const struct command *command, char *const *env, int text_fd,
                                      pid_t parent)
 {
     sigset_t none;
@@ -57,9 +57,9 @@ static _Noreturn void program_become(const struct command *command, char *const 
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     setpgid(0, 0);
-    dup2(output_fd, STDOUT_FILENO);
-    dup2(output_fd, STDERR_FILENO);
-    dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+    dup2(command->output_fd > 0 ? command->output_fd : text_fd, STDOUT_FILENO);
+    dup2(text_fd, STDERR_FILENO);
+    dup2(command->input_fd > 0 ? command->input_fd : open("/dev/null", O_RDONLY), STDIN_FILENO);
     if (command->keep_fd >= 0)
         fcntl(command->keep_fd, F_SETFD, 0);
     if (!identity_take(command) || (command->uid != 0 && chdir("/") != 0))
@@ -83,7 +83,7 @@ bool child_start(struct child *child, const struct command *command, struct faul
 
     memset(child, 0, sizeof *child);
     child->name = slash == NULL ? command->path : slash + 1;
-    child->output_fd = -1;
+    child->text_fd = -1;
     environment_build(env, lines, command->env);
     if (pipe2(ends, O_CLOEXEC) != 0)
         return failure_storage(fault, "make a pipe for", command->path);
@@ -98,8 +98,8 @@ bool child_start(struct child *child, const struct command *command, struct faul
         return false;
     }
     setpgid(child->pid, child->pid); /* in both, so that neither has to wait for the other */
-    child->output_fd = ends[0];
-    fcntl(child->output_fd, F_SETFL, O_NONBLOCK);
+    child->text_fd = ends[0];
+    fcntl(child->text_fd, F_SETFL, O_NONBLOCK);
     return true;
 }
 
@@ -128,7 +128,7 @@ static void output_drain(struct child *child)
     char buffer[4096];
     ssize_t count;
 
-    while ((count = read(child->output_fd, buffer, sizeof buffer)) > 0)
+    while ((count = read(child->text_fd, buffer, sizeof buffer)) > 0)
         text_add(child, buffer, (size_t)count);
 }
 
@@ -136,8 +136,8 @@ static void child_ended(struct child *child)
 {
     output_drain(child);
     kill(-child->pid, SIGKILL); /* whatever of the group outlived its leader */
-    close(child->output_fd);
-    child->output_fd = -1;
+    close(child->text_fd);
+    child->text_fd = -1;
     child->pid = 0;
 }
 
@@ -155,7 +155,7 @@ bool child_running(struct child *child)
 bool child_wait(struct child *child, const struct pulse *pulse, struct fault *fault)
 {
     while (child_running(child)) {
-        struct pollfd poll_fd = { .fd = child->output_fd, .events = POLLIN };
+        struct pollfd poll_fd = { .fd = child->text_fd, .events = POLLIN };
 
         /* After the last writer closed its end the pipe is always ready: then only the short sleep is left.
          */

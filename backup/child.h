@@ -19,19 +19,20 @@ struct command {
     int keep_fd; /* one descriptor that the program inherits, -1 for none */
     uid_t uid;   /* whom to run as; 0 with gid 0 = as the runner itself */
     gid_t gid;
+    int input_fd, output_fd; /* its standard input and output; 0 = empty, and kept in the child's text */
     int death_signal; /* what it gets when the runner dies; 0 = SIGTERM */
 };
 
 struct child {
     const char *name;
     pid_t pid; /* 0 when nothing runs */
-    int output_fd;
+    int text_fd;
     int status;       /* of waitpid, valid when pid is 0 again */
     char text[16384]; /* the last part of what it wrote to standard output and standard error */
     size_t used;
 };
 
-/* Starts the program with empty standard input. The caller must end with child_wait or child_end. */
+/* Starts the program. The caller must end with child_wait or child_end. */
 bool child_start(struct child *child, const struct command *command, struct fault *fault);
 
 /* Takes in what the program wrote so far and notices when it ended; never blocks. Returns true while it

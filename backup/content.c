@@ -8,6 +8,7 @@
 
 #include "backup/manifest.h"
 #include "backup/failure.h"
+#include "backup/pipeline.h"
 #include "backup/scratch.h"
 #include "backup/session.h"
 #include "backup/tools.h"
@@ -22,15 +23,14 @@ enum { RESTORE_JOBS_MAX = 4 };
 static const char home[] = "pgsluice_scratch_home";
 
 struct content {
-    const struct runner_options *options;
+    const struct subject *subject;
     const struct manifest *manifest;
-    const char *path;
     struct work *work;
-    const struct verify_report *report;
     struct scratch scratch;
     struct tool restore, psql;
     struct session session; /* in home */
     struct arena *arena;
+    bool compare;
     struct fault first; /* the first fatal difference */
     size_t fatal_count;
 };
@@ -41,20 +41,27 @@ static void difference_note(void *context, bool fatal, const char *sentence)
 
     if (fatal && content->fatal_count++ == 0)
         failure_set(&content->first, FAILURE_CONTENT, "%s", sentence);
-    if (content->report != NULL)
-        content->report->say(content->report->context, fatal, sentence);
+    if (content->subject->report != NULL)
+        content->subject->report->say(content->subject->report->context, fatal, sentence);
 }
 
-static bool program_run(struct content *content, const char *const *argv, struct fault *fault)
+/* `file` is the program's standard input, NULL for none. */
+static bool program_run(struct content *content, const char *const *argv, const char *file,
+                        struct fault *fault)
 {
     struct command command = { .path = argv[0], .argv = argv, .env = content->scratch.env, .keep_fd = -1 };
+    struct stored stored = { .dir_fd = content->subject->dir_fd, .path = file };
 
-    if (work_run(content->work, &command, FAILURE_CONTENT, fault))
+    if (file == NULL ? work_run(content->work, &command, FAILURE_CONTENT, fault)
+                     : pipeline_fetch(content->subject->pipeline, content->work, &command, FAILURE_CONTENT,
+                                      &stored, fault) &&
+                           work_finish(content->work, fault))
         return true;
     work_abandon(content->work);
     /* A missing right or a missing extension here says that the backup does not restore, not who may read
      * it. */
-    if (failure_of(fault) != FAILURE_DISK_FULL && failure_of(fault) != FAILURE_STOPPED)
+    if (failure_of(fault) != FAILURE_DISK_FULL && failure_of(fault) != FAILURE_STOPPED &&
+        failure_of(fault) != FAILURE_VERIFY)
         failure_become(fault, FAILURE_CONTENT);
     return false;
 }
@@ -100,10 +107,13 @@ static bool roles_restore(struct content *content, struct fault *fault)
                            "--quiet",
                            "--no-password",
                            arena_format(content->arena, "--dbname=%s", home),
-                           arena_format(content->arena, "--file=%s/roles.sql", content->path),
+                           "--file=-",
                            NULL };
+    const char *file =
+        arena_format(content->arena, "roles.sql%s", pipeline_suffix(content->subject->pipeline));
 
-    return !content->manifest->globals || (program_run(content, argv, fault) && roles_check(content, fault));
+    return !content->manifest->globals ||
+           (program_run(content, argv, file, fault) && roles_check(content, fault));
 }
 
 static const char *jobs_argument(struct content *content)
@@ -116,23 +126,29 @@ static const char *jobs_argument(struct content *content)
                                                    : cores);
 }
 
+/* Only an archive as pg_dump wrote it can be read in parallel; others come as a stream. */
 static bool archive_restore(struct content *content, const struct database_entry *entry, bool create,
                             struct fault *fault)
 {
-    const char *argv[] = { content->restore.path,
-                           "--exit-on-error",
-                           "--no-password",
-                           "--no-tablespaces",
-                           jobs_argument(content),
-                           arena_format(content->arena, "--dbname=%s",
-                                        session_conninfo(create ? home : entry->name, content->arena)),
-                           create ? "--create" : "--no-acl",
-                           arena_format(content->arena, "%s/%s", content->path, entry->path),
-                           content->manifest->globals ? NULL : "--no-owner",
-                           content->manifest->globals ? NULL : "--no-acl",
-                           NULL };
+    bool plain = pipeline_is_plain(content->subject->pipeline);
+    const char *argv[12] = { content->restore.path,
+                             "--exit-on-error",
+                             "--no-password",
+                             "--no-tablespaces",
+                             arena_format(content->arena, "--dbname=%s",
+                                          session_conninfo(create ? home : entry->name, content->arena)),
+                             create ? "--create" : "--no-acl" };
+    size_t used = 6;
 
-    return program_run(content, argv, fault);
+    if (!content->manifest->globals) {
+        argv[used++] = "--no-owner";
+        argv[used++] = "--no-acl";
+    }
+    if (plain) {
+        argv[used++] = jobs_argument(content);
+        argv[used++] = arena_format(content->arena, "%s/%s", content->subject->path, entry->path);
+    }
+    return program_run(content, argv, plain ? NULL : entry->path, fault);
 }
 
 /* The growth of the server's databases is the progress. */
@@ -216,7 +232,7 @@ static bool database_prove(struct content *content, const struct database_entry 
     if (!database_restore(content, entry, fault))
         return false;
     progress_done(&content->work->progress, 0);
-    if (!database_compare(content, entry, fault))
+    if (content->compare && !database_compare(content, entry, fault))
         return false;
     progress_done(&content->work->progress, 0);
     /* It may be a template; and dropping it leaves the room to the next one. */
@@ -241,30 +257,74 @@ static bool content_prove(struct content *content, struct fault *fault)
     return fault_hint(fault, "%zu differences in all.", content->fatal_count);
 }
 
-bool content_verify(const struct runner_options *options, const struct manifest *manifest, const char *path,
-                    struct work *work, const struct verify_report *report, struct fault *fault)
+static bool server_start(struct content *content, struct fault *fault)
 {
-    struct content content = { .options = options,
-                               .manifest = manifest,
-                               .path = path,
-                               .work = work,
-                               .report = report,
-                               .arena = arena_new() };
+    const struct manifest *manifest = content->manifest;
+    const struct runner_options *options = content->subject->options;
     int server_major = tools_major((int)manifest->server_version_number);
     int major = server_major > (int)manifest->tool_major ? server_major : (int)manifest->tool_major;
-    bool ok;
+
+    return tools_find(options->bin_directory, "pg_restore", major, content->arena, &content->restore,
+                      fault) &&
+           tools_find(options->bin_directory, "psql", major, content->arena, &content->psql, fault) &&
+           scratch_start(&content->scratch, options, major, manifest->bootstrap_role, &content->work->pulse,
+                         fault);
+}
+
+static struct content content_of(const struct subject *subject, bool compare)
+{
+    struct content content = { .subject = subject,
+                               .manifest = subject->manifest,
+                               .work = subject->work,
+                               .compare = compare,
+                               .arena = arena_new() };
 
     CHECK(content.arena != NULL);
-    progress_phase(&work->progress, 0, "starting a scratch server");
-    ok = tools_find(options->bin_directory, "pg_restore", major, content.arena, &content.restore, fault) &&
-         tools_find(options->bin_directory, "psql", major, content.arena, &content.psql, fault) &&
-         scratch_start(&content.scratch, options, major, manifest->bootstrap_role, &work->pulse, fault);
+    return content;
+}
+
+bool content_verify(const struct subject *subject, bool compare, struct fault *fault)
+{
+    struct content content = content_of(subject, compare);
+    bool ok;
+
+    progress_phase(&subject->work->progress, 0, "starting a scratch server");
+    ok = server_start(&content, fault);
     if (ok) {
         ok = content_prove(&content, fault);
         session_close(&content.session);
         scratch_stop(&content.scratch);
     }
-    progress_clear(&work->progress);
+    progress_clear(&subject->work->progress);
+    arena_free(content.arena);
+    return ok;
+}
+
+static bool archive_parse(struct content *content, const struct database_entry *entry, struct fault *fault)
+{
+    bool plain = pipeline_is_plain(content->subject->pipeline);
+    const char *argv[] = { content->restore.path, "--file=/dev/null",
+                           plain ? arena_format(content->arena, "%s/%s", content->subject->path, entry->path)
+                                 : NULL,
+                           NULL };
+
+    progress_phase(&content->work->progress, 0, "reading the archive of %s", entry->name);
+    if (!program_run(content, argv, plain ? NULL : entry->path, fault))
+        return false;
+    progress_done(&content->work->progress, (uint64_t)entry->stored_bytes);
+    return true;
+}
+
+bool content_parse(const struct subject *subject, struct fault *fault)
+{
+    struct content content = content_of(subject, false);
+    const struct manifest *manifest = subject->manifest;
+    bool ok = tools_find(subject->options->bin_directory, "pg_restore", (int)manifest->tool_major,
+                         content.arena, &content.restore, fault);
+
+    for (size_t i = 0; ok && i < manifest->database_count; i++)
+        ok = archive_parse(&content, &manifest->databases[i], fault);
+    progress_clear(&subject->work->progress);
     arena_free(content.arena);
     return ok;
 }

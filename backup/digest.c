@@ -16,35 +16,40 @@
 
 enum { READ_BYTES = 1 << 16, BEAT_BYTES = 1 << 24 };
 
-static EVP_MD_CTX *hash_start(void)
+struct hash *hash_start(void)
 {
-    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-    CHECK(hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1);
-    return hash;
+    CHECK(context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+    return (struct hash *)context;
 }
 
-static void hash_finish(EVP_MD_CTX *hash, char text[DIGEST_TEXT])
+void hash_add(struct hash *hash, const void *data, size_t size)
+{
+    CHECK(EVP_DigestUpdate((EVP_MD_CTX *)hash, data, size) == 1);
+}
+
+void hash_finish(struct hash *hash, char text[DIGEST_TEXT])
 {
     unsigned char raw[EVP_MAX_MD_SIZE];
     unsigned length;
 
-    CHECK(EVP_DigestFinal_ex(hash, raw, &length) == 1 && length * 2 + 1 == DIGEST_TEXT);
+    CHECK(EVP_DigestFinal_ex((EVP_MD_CTX *)hash, raw, &length) == 1 && length * 2 + 1 == DIGEST_TEXT);
     for (unsigned i = 0; i < length; i++)
         snprintf(text + i * 2, 3, "%02x", raw[i]);
-    EVP_MD_CTX_free(hash);
+    EVP_MD_CTX_free((EVP_MD_CTX *)hash);
 }
 
 void digest_bytes(const void *data, size_t size, struct digest *digest)
 {
-    EVP_MD_CTX *hash = hash_start();
+    struct hash *hash = hash_start();
 
-    CHECK(EVP_DigestUpdate(hash, data, size) == 1);
+    hash_add(hash, data, size);
     digest->bytes = size;
     hash_finish(hash, digest->sha256);
 }
 
-static bool hash_descriptor(EVP_MD_CTX *hash, int fd, const char *path, const struct pulse *pulse,
+static bool hash_descriptor(struct hash *hash, int fd, const char *path, const struct pulse *pulse,
                             uint64_t *bytes, struct fault *fault)
 {
     char buffer[READ_BYTES];
@@ -55,7 +60,7 @@ static bool hash_descriptor(EVP_MD_CTX *hash, int fd, const char *path, const st
             continue;
         if (count < 0)
             return failure_storage(fault, "read", path);
-        CHECK(EVP_DigestUpdate(hash, buffer, (size_t)count) == 1);
+        hash_add(hash, buffer, (size_t)count);
         *bytes += (uint64_t)count;
         if (*bytes % BEAT_BYTES < READ_BYTES && !pulse_beat(pulse, fault))
             return false;
@@ -84,7 +89,7 @@ bool digest_file(int dir_fd, const char *path, const struct pulse *pulse, struct
                  struct fault *fault)
 {
     int fd = file_open(dir_fd, path, fault);
-    EVP_MD_CTX *hash;
+    struct hash *hash;
     bool ok;
 
     if (fd < 0)

@@ -20,3 +20,9 @@ struct digest {
 bool digest_file(int dir_fd, const char *path, const struct pulse *pulse, struct digest *digest,
                  struct fault *fault);
 void digest_bytes(const void *data, size_t size, struct digest *digest);
+
+/* A SHA-256 on its way; hash_finish frees it. */
+struct hash;
+struct hash *hash_start(void);
+void hash_add(struct hash *hash, const void *data, size_t size);
+void hash_finish(struct hash *hash, char text[DIGEST_TEXT]);

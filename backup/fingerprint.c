@@ -14,6 +14,11 @@
 
 enum { BATCH = 100 };
 
+/* True for a schema of its own that is not left out; fingerprint_leave_out sets the list. */
+#define SCHEMA_COUNTS(name)                                                                                 \
+    name " !~ '^pg_' AND " name " <> 'information_schema' AND " name " <> ALL (coalesce(nullif("             \
+         "current_setting('pgsluice.left_out', true), ''), '{}')::text[])"
+
 /* What pg_dump dumps is what is listed here: nothing of the system, nothing temporary. What belongs to an
  * extension is made again by CREATE EXTENSION and may differ between versions of the extension. */
 static const char tables_sql[] =
@@ -26,20 +31,19 @@ static const char tables_sql[] =
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'"
     " WHERE c.relkind IN ('r', 'm', 'f') AND c.relpersistence <> 't'"
-    " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-    " ORDER BY 1, 2";
+    " AND " SCHEMA_COUNTS("n.nspname") " ORDER BY 1, 2";
 
 static const char sequences_sql[] =
     "SELECT n.nspname, c.relname, s.seqcycle FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " JOIN pg_sequence s ON s.seqrelid = c.oid"
-    " WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+    " WHERE c.relpersistence <> 't' AND " SCHEMA_COUNTS("n.nspname")
     " AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())"
     " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
     " AND d.deptype = 'e')"
     " ORDER BY 1, 2";
 
 static const char objects_sql[] =
-    "WITH own AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),"
+    "WITH own AS (SELECT oid FROM pg_namespace WHERE " SCHEMA_COUNTS("nspname") "),"
     " member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')"
     " SELECT 'indexes', count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE i.indisvalid AND c.relpersistence <> 't' AND c.relnamespace IN (SELECT oid FROM own)"
@@ -79,6 +83,20 @@ bool fingerprint_prepare(struct session *session, uint64_t lock_timeout_us, stru
 
     snprintf(lock_timeout, sizeof lock_timeout, "SET lock_timeout = %" PRIu64, lock_timeout_us / 1000);
     return session_command(session, settings, fault) && session_command(session, lock_timeout, fault);
+}
+
+bool fingerprint_leave_out(struct session *session, const char *const *schemas, size_t count,
+                           struct arena *arena, struct fault *fault)
+{
+    const char *list = "";
+
+    for (size_t i = 0; i < count; i++)
+        list = arena_format(arena, "%s%s%s", list, i == 0 ? "" : ", ",
+                            session_literal(session, schemas[i], arena));
+    return session_command(
+        session,
+        arena_format(arena, "SELECT set_config('pgsluice.left_out', (ARRAY[%s]::text[])::text, false)", list),
+        fault);
 }
 
 static bool tables_list(struct session *session, struct fingerprint *print, struct arena *arena,

@@ -57,6 +57,10 @@ struct fingerprint {
  * lock_timeout_us as for lock_wait_timeout. */
 bool fingerprint_prepare(struct session *session, uint64_t lock_timeout_us, struct fault *fault);
 
+/* From now on the session's fingerprints leave these schemas out, as pg_dump does. */
+bool fingerprint_leave_out(struct session *session, const char *const *schemas, size_t count,
+                           struct arena *arena, struct fault *fault);
+
 /* Step 1, quick: lists tables, sequences and objects of the transaction's snapshot and reads the sequences.
  */
 bool fingerprint_list(struct session *session, struct fingerprint *print, struct arena *arena,

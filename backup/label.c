@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * label - the name of a backup, such as 20261121T032605Z-nightly-L: when, which job, L for logical. */
+ * label - the name of a backup, such as 20261121T032605Z-nightly-L: when, which job, L for logical or F for a
+ * full physical one. */
 #include "backup/label.h"
 
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 static const char time_pattern[] = "########T######Z-";
 
-void label_make(char label[LABEL_BYTES], const char *job, int64_t started)
+void label_make(char label[LABEL_BYTES], const char *job, char kind, int64_t started)
 {
     time_t time = (time_t)started;
     char when[24];
@@ -18,7 +19,12 @@ void label_make(char label[LABEL_BYTES], const char *job, int64_t started)
 
     CHECK(gmtime_r(&time, &utc) != NULL && strlen(job) <= JOB_NAME_MAX);
     CHECK(strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &utc) > 0);
-    snprintf(label, LABEL_BYTES, "%s-%s-L", when, job);
+    snprintf(label, LABEL_BYTES, "%s-%s-%c", when, job, kind);
+}
+
+char label_kind(const char *label)
+{
+    return label[strlen(label) - 1];
 }
 
 bool label_is_name(const char *name, unsigned max_length)
@@ -34,7 +40,9 @@ bool label_is_valid(const char *label)
 {
     size_t length = strlen(label), fixed = sizeof time_pattern - 1;
 
-    if (length < fixed + 3 || length >= LABEL_BYTES || strcmp(label + length - 2, "-L") != 0)
+    if (length < fixed + 3 || length >= LABEL_BYTES ||
+        (label_kind(label) != LABEL_LOGICAL && label_kind(label) != LABEL_PHYSICAL) ||
+        label[length - 2] != '-')
         return false;
     for (size_t i = 0; i < fixed; i++) {
         bool digit = label[i] >= '0' && label[i] <= '9';

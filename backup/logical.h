@@ -10,15 +10,19 @@
 
 struct arena;
 struct database_entry;
+struct digest;
 struct fault;
 struct job_options;
+struct pipeline;
 struct service;
+struct stored;
 struct tool;
 struct work;
 
 /* What the dumps of one run share. */
 struct logical {
     const struct job_options *job;
+    const struct pipeline *pipeline;
     struct session_target target; /* its database is set for each dump */
     const struct service *service;
     const struct tool *dump;
@@ -28,10 +32,11 @@ struct logical {
     int directory_fd;
 };
 
-/* Dumps entry->name to entry->path below the directory and fills the rest of the entry. On failure the
- * program was ended; whatever it wrote is for the caller to remove. */
-bool logical_dump(const struct logical *logical, struct database_entry *entry, struct arena *arena,
-                  struct fault *fault);
+/* Dumps entry->name to entry->path below the directory and fills the rest of the entry. `digest` is that of
+ * the file, when it is one. On failure the program was ended; whatever it wrote is for the caller to
+ * remove. */
+bool logical_dump(const struct logical *logical, struct database_entry *entry, struct digest *digest,
+                  struct arena *arena, struct fault *fault);
 
 /* Names of the databases that the job's globs choose, sorted, in the arena; NULL with the fault set when
  * none is left. */
@@ -41,6 +46,6 @@ const char **logical_databases(struct session *session, const struct job_options
 /* True when one of the globs matches. */
 bool logical_glob_matches(const char *const *globs, size_t count, const char *name);
 
-/* Roles and tablespaces, as SQL, into roles.sql and tablespaces.sql. */
-bool logical_globals(const struct logical *logical, const struct tool *dumpall, bool passwords,
-                     struct fault *fault);
+/* Runs pg_dumpall with `what` (--roles-only, --tablespaces-only), as SQL into that file. */
+bool logical_globals(const struct logical *logical, const struct tool *dumpall, const char *const what[2],
+                     struct stored *stored, struct fault *fault);

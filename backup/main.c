@@ -10,13 +10,18 @@
 #include <unistd.h>
 
 #include "backup/checkup.h"
+#include "backup/decrypt.h"
 #include "backup/failure.h"
+#include "backup/fresh.h"
+#include "backup/hook.h"
 #include "backup/options.h"
+#include "backup/prune.h"
 #include "backup/pulse.h"
+#include "backup/receive.h"
 #include "backup/report.h"
 #include "backup/repository.h"
 #include "backup/restore.h"
-#include "backup/run.h"
+#include "backup/serve.h"
 #include "backup/text.h"
 #include "backup/verify.h"
 #include "backup/version.h"
@@ -25,9 +30,10 @@
 #include "gateway/base/check.h"
 
 struct invocation {
-    const char *subject; /* JOB or LABEL */
-    const char *config, *repository, *level, *database, *to, *jobs;
-    bool create, force, no_owner, compare, json, quiet, help;
+    const char *subject, *second; /* JOB, LABEL and the like; AGE */
+    const char *config, *repository, *level, *database, *to, *directory, *target, *jobs, *key_file,
+        *output, *schema, *table;
+    bool create, force, no_owner, compare, dry_run, json, quiet, help;
     struct arena *arena;
     struct runner_options options;
 };
@@ -44,7 +50,27 @@ static bool command_run(struct invocation *invocation, struct fault *fault)
     if (job == NULL)
         return failure_set(fault, FAILURE_CONFIG, "The configuration has no job \"%s\".",
                            invocation->subject);
-    return run_job(&invocation->options, job, invocation->quiet, fault);
+    return hook_run(&invocation->options, job, invocation->quiet, fault);
+}
+
+static bool command_serve(struct invocation *invocation, struct fault *fault)
+{
+    return serve_run(&invocation->options, invocation->config, fault);
+}
+
+static bool command_wal(struct invocation *invocation, struct fault *fault)
+{
+    const struct job_options *job = options_job(&invocation->options, invocation->subject);
+
+    if (job == NULL)
+        return failure_set(fault, FAILURE_CONFIG, "The configuration has no job \"%s\".",
+                           invocation->subject);
+    return receive_run(&invocation->options, job, fault);
+}
+
+static bool command_next(struct invocation *invocation, struct fault *fault)
+{
+    return serve_next(&invocation->options, invocation->json, fault);
 }
 
 static bool command_list(struct invocation *invocation, struct fault *fault)
@@ -58,10 +84,13 @@ static bool command_show(struct invocation *invocation, struct fault *fault)
                        fault);
 }
 
-static void difference_print(void *context, bool fatal, const char *sentence)
+static bool level_read(const struct invocation *invocation, enum verify_level *level, struct fault *fault)
 {
-    progress_clear(context);
-    text_print(stderr, "%s: %s\n", fatal ? "DIFFERENCE" : "note", sentence);
+    return invocation->level == NULL ||
+           (level_from_name(invocation->level, level) && *level != VERIFY_NONE) ||
+           failure_set(fault, FAILURE_USAGE,
+                       "Expected --level checksum, archive, restore or content, found \"%s\".",
+                       invocation->level);
 }
 
 static bool command_verify(struct invocation *invocation, struct fault *fault)
@@ -69,13 +98,11 @@ static bool command_verify(struct invocation *invocation, struct fault *fault)
     enum verify_level level = VERIFY_CHECKSUM;
     struct backup_place place;
     struct work work;
-    struct verify_report report = { difference_print, &work.progress };
+    struct verify_report report = { verify_print_difference, &work.progress };
     bool ok;
 
-    if (invocation->level != NULL && (!level_from_name(invocation->level, &level) || level == VERIFY_NONE))
-        return failure_set(fault, FAILURE_USAGE,
-                           "Expected --level checksum or --level content, found \"%s\".", invocation->level);
-    if (!repository_find(&invocation->options, invocation->repository, invocation->subject, &place,
+    if (!level_read(invocation, &level, fault) ||
+        !repository_find(&invocation->options, invocation->repository, invocation->subject, &place,
                          invocation->arena, fault))
         return false;
     work_init(&work, invocation->quiet);
@@ -94,7 +121,13 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
                                        .repository = invocation->repository,
                                        .database = invocation->database,
                                        .to = invocation->to,
+                                       .directory = invocation->directory,
+                                       .target = invocation->target,
+                                       .schema = invocation->schema,
+                                       .table = invocation->table,
+                                       .dry = invocation->dry_run,
                                        .jobs = 1,
+                                       .key_file = invocation->key_file,
                                        .create = invocation->create,
                                        .force = invocation->force,
                                        .no_owner = invocation->no_owner,
@@ -102,15 +135,57 @@ static bool command_restore(struct invocation *invocation, struct fault *fault)
                                        .quiet = invocation->quiet };
     char *end = NULL;
 
-    if (request.to == NULL)
+    if ((invocation->schema != NULL || invocation->table != NULL) &&
+        (invocation->compare || invocation->create))
         return failure_set(fault, FAILURE_USAGE,
-                           "Expected --to with the connection string of the target server.");
+                           "A schema or table alone is restored into a database that is there, without "
+                           "--create and --compare.");
     if (invocation->jobs != NULL)
         request.jobs = (int)strtol(invocation->jobs, &end, 10);
     if (request.jobs < 1 || request.jobs > 64 || (end != NULL && *end != '\0'))
         return failure_set(fault, FAILURE_USAGE, "Expected --jobs from 1 to 64, found \"%s\".",
                            invocation->jobs);
     return restore_run(&invocation->options, &request, fault);
+}
+
+static bool command_prune(struct invocation *invocation, struct fault *fault)
+{
+    return prune_run(&invocation->options, invocation->repository, invocation->dry_run, fault);
+}
+
+/* With a key file the configuration is not needed: the file may be all that is left. */
+static bool command_decrypt(struct invocation *invocation, struct fault *fault)
+{
+    const struct runner_options *options = NULL;
+
+    if (invocation->key_file == NULL) {
+        if (!options_load(invocation->config, invocation->arena, &invocation->options))
+            return failure_set(fault, FAILURE_CONFIG,
+                               "Without a configuration that can be read, --key-file must name the keys.");
+        options = &invocation->options;
+    }
+    return decrypt_file(invocation->subject, invocation->key_file, options, fault);
+}
+
+static bool command_rekey(struct invocation *invocation, struct fault *fault)
+{
+    return decrypt_rekey(&invocation->options, invocation->repository, invocation->subject, fault);
+}
+
+static bool command_fresh(struct invocation *invocation, struct fault *fault)
+{
+    struct fresh_request request = { .database = invocation->subject,
+                                     .age = invocation->second,
+                                     .repository = invocation->repository,
+                                     .level = VERIFY_CHECKSUM };
+
+    return level_read(invocation, &request.level, fault) &&
+           fresh_run(&invocation->options, &request, fault);
+}
+
+static bool command_metrics(struct invocation *invocation, struct fault *fault)
+{
+    return fresh_metrics(&invocation->options, invocation->output, fault);
 }
 
 static bool command_check(struct invocation *invocation, struct fault *fault)
@@ -185,16 +260,32 @@ static void argument_take(struct invocation *invocation, int letter, const char 
     case 'l': invocation->level = value; break;
     case 'd': invocation->database = value; break;
     case 't': invocation->to = value; break;
+    case 'D': invocation->directory = value; break;
+    case 'T': invocation->target = value; break;
+    case 'o': invocation->output = value; break;
+    case 's': invocation->schema = value; break;
+    case 'e': invocation->table = value; break;
     case 'n': invocation->jobs = value; break;
+    case 'k': invocation->key_file = value; break;
     case 'C': invocation->create = true; break;
     case 'f': invocation->force = true; break;
     case 'O': invocation->no_owner = true; break;
     case 'V': invocation->compare = true; break;
+    case 'N': invocation->dry_run = true; break;
     case 'J': invocation->json = true; break;
     case 'q': invocation->quiet = true; break;
     case 'h': invocation->help = true; break;
     default: UNREACHABLE();
     }
+}
+
+static int words_count(const char *text)
+{
+    int count = text[0] != '\0';
+
+    for (; *text != '\0'; text++)
+        count += *text == ' ';
+    return count;
 }
 
 /* argv begins with the command's word. */
@@ -220,10 +311,11 @@ static bool arguments_read(const struct command_row *command, int argc, char **a
     }
     if (invocation->help)
         return true;
-    if (argc - optind != (command->argument[0] == '\0' ? 0 : 1))
+    if (argc - optind != words_count(command->argument))
         return failure_set(fault, FAILURE_USAGE, "Expected \"%s %s\", found %d arguments.", command->word,
                            command->argument, argc - optind);
     invocation->subject = argv[optind];
+    invocation->second = argc - optind > 1 ? argv[optind + 1] : NULL;
     return true;
 }
 
@@ -233,6 +325,21 @@ static int fault_report(const struct fault *fault)
     if (fault->hint[0] != '\0')
         text_print(stderr, "HINT: %s\n", fault->hint);
     return failure_exit_code(fault);
+}
+
+/* Where a LABEL is expected, the name of a job means its newest verified backup. */
+static bool subject_resolve(const struct command_row *command, struct invocation *invocation,
+                            struct fault *fault)
+{
+    const struct job_options *job;
+
+    if (strcmp(command->argument, "LABEL") != 0)
+        return true;
+    job = options_job(&invocation->options, invocation->subject);
+    if (job != NULL)
+        invocation->subject = fresh_newest(&invocation->options, job, &invocation->repository,
+                                           invocation->arena, fault);
+    return invocation->subject != NULL;
 }
 
 static int command_perform(const struct command_row *command, int argc, char **argv)
@@ -247,9 +354,11 @@ static int command_perform(const struct command_row *command, int argc, char **a
         text_print(stderr, "HINT: pgsluice-backup %s --help\n", command->word);
     } else if (invocation.help)
         code = command_print(command);
-    else if (command->letters[0] == '\0' ||
+    else if (command->letters[0] == '\0' || command->function == command_decrypt ||
              options_load(invocation.config, invocation.arena, &invocation.options))
-        code = command->function(&invocation, &fault) ? 0 : fault_report(&fault);
+        code = subject_resolve(command, &invocation, &fault) && command->function(&invocation, &fault)
+                   ? 0
+                   : fault_report(&fault);
     arena_free(invocation.arena);
     return code;
 }

@@ -14,6 +14,7 @@
 #include "backup/label.h"
 #include "backup/record.h"
 #include "backup/smallfile.h"
+#include "backup/walstore.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/check.h"
 
@@ -49,6 +50,11 @@ static const struct record_field manifest_fields[] = {
     MANIFEST(BOOL, globals),
     MANIFEST(BOOL, role_passwords),
     MANIFEST(INTEGER, stored_bytes),
+    MANIFEST(OPTIONAL, compression),
+    MANIFEST(OPTIONAL, encryption),
+    MANIFEST(OPTIONAL, key_id),
+    MANIFEST(OPTIONAL, wrapped_key),
+    MANIFEST(OPTIONAL, wal_start),
     MANIFEST(TEXT, verify_wanted),
 };
 static const struct record_field database_fields[] = {
@@ -56,7 +62,8 @@ static const struct record_field database_fields[] = {
     DATABASE(TEXT, encoding),      DATABASE(TEXT, owner),
     DATABASE(TEXT, snapshot),      DATABASE(TEXT, lsn),
     DATABASE(INTEGER, size_bytes), DATABASE(INTEGER, stored_bytes),
-    DATABASE(INTEGER, dump_us),
+    DATABASE(INTEGER, dump_us),    DATABASE(OPTIONAL, left_out),
+    DATABASE(OPTIONAL, extensions),
 };
 static const struct record_field file_fields[] = {
     FIELD(file_entry, TEXT, path),
@@ -168,6 +175,8 @@ static bool paths_check(const struct manifest *manifest, struct fault *fault)
     for (size_t i = 0; i < manifest->database_count; i++)
         if (!path_is_inside(manifest->databases[i].path))
             bad = manifest->databases[i].path;
+    if (manifest->wal_start != NULL && !walstore_is_name(manifest->wal_start, strlen(manifest->wal_start)))
+        bad = manifest->wal_start;
     if (!label_is_valid(manifest->label) || !label_is_name(manifest->job, JOB_NAME_MAX))
         bad = manifest->label;
     return bad == NULL || failure_set(fault, FAILURE_VERIFY, "%s names \"%s\", which points elsewhere.",
@@ -229,6 +238,29 @@ bool manifest_read(int dir_fd, struct manifest *manifest, struct arena *arena, s
 
     free(text);
     return ok;
+}
+
+bool manifest_is_physical(const struct manifest *manifest)
+{
+    return strcmp(manifest->kind, "physical") == 0;
+}
+
+void manifest_add_file(struct manifest *manifest, struct arena *arena, const char *path,
+                       const struct digest *digest)
+{
+    if (manifest->file_count == manifest->file_room) {
+        struct file_entry *grown;
+
+        manifest->file_room = manifest->file_room * 2 + 64;
+        grown = arena_alloc(arena, manifest->file_room * sizeof *grown);
+        if (manifest->file_count > 0)
+            memcpy(grown, manifest->files, manifest->file_count * sizeof *grown);
+        manifest->files = grown;
+    }
+    manifest->files[manifest->file_count++] = (struct file_entry){
+        arena_string(arena, path), (int64_t)digest->bytes, arena_string(arena, digest->sha256)
+    };
+    manifest->stored_bytes += (int64_t)digest->bytes;
 }
 
 void manifest_warn(struct manifest *manifest, struct arena *arena, const char *text)

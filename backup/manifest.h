@@ -11,6 +11,7 @@
 #include "backup/options.h"
 
 struct arena;
+struct digest;
 struct fault;
 
 struct database_entry {
@@ -18,6 +19,8 @@ struct database_entry {
     const char *encoding, *owner;
     const char *snapshot; /* pg_current_snapshot() of the exported snapshot */
     const char *lsn;
+    const char *extensions; /* with their versions, for people */
+    const char *left_out; /* names of schemas, for people; NULL = none */
     int64_t size_bytes; /* pg_database_size */
     int64_t stored_bytes;
     int64_t dump_us;
@@ -47,11 +50,15 @@ struct manifest {
     int64_t started, finished, duration_us;
     bool globals, role_passwords; /* saved? */
     int64_t stored_bytes;
+    const char *compression;              /* "zstd:3"; NULL = the files are as the programs wrote them */
+    const char *encryption, *key_id;      /* "aes-256-gcm" and the master key's identifier; NULL = none */
+    const char *wrapped_key;              /* see seal.h; hexadecimal */
+    const char *wal_start;     /* the first WAL segment that a physical backup needs; NULL = not known */
     const char *verify_wanted; /* the job's level; verification.json has what was reached */
     struct database_entry *databases;
     size_t database_count;
     struct file_entry *files;
-    size_t file_count;
+    size_t file_count, file_room;
     struct warning_entry *warnings;
     size_t warning_count;
 };
@@ -69,6 +76,12 @@ bool manifest_from_text(const char *text, size_t length, struct manifest *manife
 /* From and to the directory of a backup. */
 bool manifest_write(int dir_fd, const struct manifest *manifest, struct fault *fault);
 bool manifest_read(int dir_fd, struct manifest *manifest, struct arena *arena, struct fault *fault);
+
+bool manifest_is_physical(const struct manifest *manifest);
+
+/* Adds a file with its size and SHA-256; the path lives in the arena from now on. */
+void manifest_add_file(struct manifest *manifest, struct arena *arena, const char *path,
+                       const struct digest *digest);
 
 /* Adds a warning that list and show will print. */
 void manifest_warn(struct manifest *manifest, struct arena *arena, const char *text);

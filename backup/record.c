@@ -55,7 +55,7 @@ static bool field_decode(const struct record_field *field, const json_t *value, 
         /* A NUL inside would cut a name short and so point elsewhere. */
         if (json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value))
             *(const char **)at = arena_string(arena, json_string_value(value));
-        else if (json_is_null(value) && field->kind == RECORD_OPTIONAL)
+        else if ((value == NULL || json_is_null(value)) && field->kind == RECORD_OPTIONAL)
             *(const char **)at = NULL;
         else
             return false;

@@ -12,7 +12,7 @@ struct fault;
 /* The comment names the field's C type. */
 enum record_kind {
     RECORD_TEXT,     /* const char *, never NULL */
-    RECORD_OPTIONAL, /* const char *; NULL is written as null */
+    RECORD_OPTIONAL, /* const char *; NULL is written as null, and absent is NULL too */
     RECORD_INTEGER,  /* int64_t */
     RECORD_BOOL      /* bool */
 };

@@ -192,6 +192,10 @@ static void database_print(const struct database_entry *database)
                text_size(size, (uint64_t)database->size_bytes),
                text_duration(duration, (uint64_t)database->dump_us));
     text_print(stdout, "  snapshot     %s at %s\n", database->snapshot, database->lsn);
+    if (database->extensions != NULL && database->extensions[0] != '\0')
+        text_print(stdout, "  extensions   %s\n", database->extensions);
+    if (database->left_out != NULL)
+        text_print(stdout, "  left out     schemas %s\n", database->left_out);
     for (size_t i = 0; i < print->table_count; i++)
         text_print(stdout, "  %-12.12s %s.%s: %" PRId64 " rows, checksum %s\n", print->tables[i].kind,
                    print->tables[i].schema, print->tables[i].name, print->tables[i].rows,
@@ -213,9 +217,10 @@ static void manifest_print(const struct manifest *manifest, const struct verific
 
     text_print(stdout, "backup    %s\npath      %s\njob       %s (%s, format %s)\n", manifest->label, path,
                manifest->job, manifest->kind, manifest->format);
-    text_print(stdout, "server    PostgreSQL %s%s, %s\ntools     pg_dump %s, pgsluice-backup %s\n",
+    text_print(stdout, "server    PostgreSQL %s%s, %s\ntools     %s %s, pgsluice-backup %s\n",
                manifest->server_version, manifest->standby ? " (standby)" : "", manifest->gateway,
-               manifest->tool_version, manifest->runner_version);
+               manifest_is_physical(manifest) ? "pg_basebackup" : "pg_dump", manifest->tool_version,
+               manifest->runner_version);
     text_print(stdout, "started   %s\nduration  %s\nstored    %s in %zu files\n",
                text_time(started, manifest->started),
                text_duration(duration, (uint64_t)manifest->duration_us),
@@ -278,4 +283,35 @@ bool report_show(const struct runner_options *options, const char *repository, c
     }
     arena_free(arena);
     return ok;
+}
+
+static void contents_print(const struct manifest *manifest)
+{
+    int64_t rows = 0;
+    size_t tables = 0;
+
+    for (size_t i = 0; i < manifest->database_count; i++) {
+        tables += manifest->databases[i].fingerprint.table_count;
+        rows += fingerprint_rows(&manifest->databases[i].fingerprint);
+    }
+    if (manifest_is_physical(manifest))
+        text_print(stdout, "contents  the whole cluster\n");
+    else
+        text_print(stdout, "contents  %zu database%s, %zu tables, %" PRId64 " rows\n",
+                   manifest->database_count, manifest->database_count == 1 ? "" : "s", tables, rows);
+}
+
+void report_summary(const struct manifest *manifest, const char *const *repositories, const char *verified)
+{
+    char size[TEXT_SHORT], duration[TEXT_SHORT];
+
+    text_print(stdout, "backup    %s\n", manifest->label);
+    contents_print(manifest);
+    text_print(stdout, "stored    %s in", text_size(size, (uint64_t)manifest->stored_bytes));
+    for (; *repositories != NULL; repositories++)
+        text_print(stdout, " %s", *repositories);
+    text_print(stdout, "\nduration  %s\nverified  %s\n",
+               text_duration(duration, (uint64_t)manifest->duration_us), verified);
+    for (size_t i = 0; i < manifest->warning_count; i++)
+        text_print(stdout, "warning   %s\n", manifest->warnings[i].text);
 }

@@ -15,6 +15,9 @@
 #include "backup/label.h"
 #include "backup/logical.h"
 #include "backup/manifest.h"
+#include "backup/pipeline.h"
+#include "backup/prune.h"
+#include "backup/report.h"
 #include "backup/repository.h"
 #include "backup/service.h"
 #include "backup/stage.h"
@@ -49,11 +52,13 @@ struct run {
     struct server_facts server;
     struct service service;
     struct tool dump, dumpall;
+    struct pipeline pipeline;
     const char **databases;
     size_t database_count;
     struct copy copies[COPIES_MAX];
     size_t copy_count;
     struct copy *staged; /* the first one that holds the backup */
+    bool verified;       /* or nothing was to be proved */
     struct manifest manifest;
 };
 
@@ -109,6 +114,12 @@ static bool step_repositories(struct run *run, struct fault *fault)
     return usable > 0; /* the fault is the last repository's */
 }
 
+/* The key is there before anything starts. */
+static bool step_pipeline(struct run *run, struct fault *fault)
+{
+    return pipeline_of_job(&run->pipeline, run->job, fault);
+}
+
 static bool step_gateway(struct run *run, struct fault *fault)
 {
     progress_phase(&run->work.progress, 0, "connecting to the gateway");
@@ -123,6 +134,8 @@ static bool step_tools(struct run *run, struct fault *fault)
 {
     int major = tools_major((int)run->server.version_number);
 
+    if (run->job->kind == KIND_PHYSICAL)
+        return tools_find(run->options->bin_directory, "pg_basebackup", major, run->arena, &run->dump, fault);
     return tools_find(run->options->bin_directory, "pg_dump", major, run->arena, &run->dump, fault) &&
            tools_find(run->options->bin_directory, "pg_dumpall", major, run->arena, &run->dumpall, fault);
 }
@@ -144,8 +157,8 @@ static void manifest_begin(struct run *run, int64_t started)
         .label = run->label,
         .job = run->job->name,
         .run_id = run->run_id,
-        .kind = "logical",
-        .format = format_name(run->job->format),
+        .kind = kind_name(run->job->kind),
+        .format = run->job->kind == KIND_PHYSICAL ? "tar" : format_name(run->job->format),
         .runner_version = runner_version,
         .gateway = run->server.where,
         .server_version = run->server.version,
@@ -158,17 +171,21 @@ static void manifest_begin(struct run *run, int64_t started)
         .started = started,
         .verify_wanted = level_name(run->job->verify),
     };
+    pipeline_note(&run->pipeline, &run->manifest, run->arena);
 }
 
 static bool step_databases(struct run *run, struct fault *fault)
 {
+    char kind = run->job->kind == KIND_PHYSICAL ? LABEL_PHYSICAL : LABEL_LOGICAL;
     int64_t started = (int64_t)time(NULL);
 
-    run->databases = logical_databases(&run->control, run->job, &run->database_count, run->arena, fault);
-    if (run->databases == NULL)
-        return false;
+    if (run->job->kind == KIND_LOGICAL) {
+        run->databases = logical_databases(&run->control, run->job, &run->database_count, run->arena, fault);
+        if (run->databases == NULL)
+            return false;
+    }
     for (;;) { /* a label tells seconds, and two short runs fit into one */
-        label_make(run->label, run->job->name, started);
+        label_make(run->label, run->job->name, kind, started);
         if (!label_is_taken(run))
             break;
         poll(NULL, 0, PULSE_MS);
@@ -183,6 +200,7 @@ static bool step_databases(struct run *run, struct fault *fault)
 static struct stage stage_of(struct run *run, struct logical *logical)
 {
     *logical = (struct logical){ .job = run->job,
+                                 .pipeline = &run->pipeline,
                                  .target = run->target,
                                  .service = &run->service,
                                  .dump = &run->dump,
@@ -191,6 +209,7 @@ static struct stage stage_of(struct run *run, struct logical *logical)
     logical->target.database = PQdb(run->control.conn);
     return (struct stage){ .logical = logical,
                            .dumpall = &run->dumpall,
+                           .pipeline = &run->pipeline,
                            .manifest = &run->manifest,
                            .databases = run->databases,
                            .database_count = run->database_count,
@@ -239,12 +258,6 @@ static bool step_copies(struct run *run, struct fault *fault)
     return true;
 }
 
-static void difference_print(void *context, bool fatal, const char *sentence)
-{
-    progress_clear(context);
-    text_print(stderr, "%s: %s\n", fatal ? "DIFFERENCE" : "note", sentence);
-}
-
 /* The server is not needed any more; a restore of hours must not hold its connection. */
 static void gateway_leave(struct run *run)
 {
@@ -255,7 +268,7 @@ static void gateway_leave(struct run *run)
 /* The first copy at the job's level; the others were compared byte by byte when they were made. */
 static bool step_verify(struct run *run, struct fault *fault)
 {
-    struct verify_report report = { difference_print, &run->work.progress };
+    struct verify_report report = { verify_print_difference, &run->work.progress };
     bool ok = true;
 
     gateway_leave(run);
@@ -276,6 +289,18 @@ static bool step_verify(struct run *run, struct fault *fault)
         if (place.dir_fd >= 0)
             close(place.dir_fd);
     }
+    run->verified = ok;
+    return ok;
+}
+
+/* Only a run that proved its own backup may delete others. */
+static bool step_prune(struct run *run, struct fault *fault)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < run->copy_count; i++)
+        if (run->copies[i].state == COPY_DONE)
+            ok = prune_job(&run->copies[i].repository, run->job, false, false, fault);
     return ok;
 }
 
@@ -295,28 +320,15 @@ static bool copies_judge(const struct run *run, struct fault *fault)
     return true;
 }
 
-static void summary_print(const struct run *run, bool verified)
+static void run_summary(const struct run *run)
 {
-    const struct manifest *manifest = &run->manifest;
-    char size[TEXT_SHORT], duration[TEXT_SHORT];
-    int64_t rows = 0;
-    size_t tables = 0;
+    const char *names[COPIES_MAX + 1] = { NULL };
+    size_t count = 0;
 
-    for (size_t i = 0; i < manifest->database_count; i++) {
-        tables += manifest->databases[i].fingerprint.table_count;
-        rows += fingerprint_rows(&manifest->databases[i].fingerprint);
-    }
-    text_print(stdout, "backup    %s\ncontents  %zu database%s, %zu tables, %lld rows\nstored    %s in",
-               run->label, manifest->database_count, manifest->database_count == 1 ? "" : "s", tables,
-               (long long)rows, text_size(size, (uint64_t)manifest->stored_bytes));
     for (size_t i = 0; i < run->copy_count; i++)
         if (run->copies[i].state == COPY_DONE)
-            text_print(stdout, " %s", run->copies[i].repository.options->name);
-    text_print(stdout, "\nduration  %s\nverified  %s\n",
-               text_duration(duration, (uint64_t)manifest->duration_us),
-               verified ? level_name(run->job->verify) : "NO");
-    for (size_t i = 0; i < manifest->warning_count; i++)
-        text_print(stdout, "warning   %s\n", manifest->warnings[i].text);
+            names[count++] = run->copies[i].repository.options->name;
+    report_summary(&run->manifest, names, run->verified ? level_name(run->job->verify) : "NO");
 }
 
 static const struct {
@@ -355,11 +367,12 @@ static void run_end(struct run *run)
     gateway_leave(run);
     for (size_t i = 0; i < run->copy_count; i++)
         repository_close(&run->copies[i].repository);
+    pipeline_wipe(&run->pipeline);
     arena_free(run->arena);
 }
 
 bool run_job(const struct runner_options *options, const struct job_options *job, bool quiet,
-             struct fault *fault)
+             struct run_result *result, struct fault *fault)
 {
     struct run run;
     bool ok = true;
@@ -369,7 +382,11 @@ bool run_job(const struct runner_options *options, const struct job_options *job
         ok = steps[i].step(&run, fault);
     progress_clear(&run.work.progress);
     if (run.staged != NULL)
-        summary_print(&run, ok);
+        run_summary(&run);
+    *result = (struct run_result){ .bytes = run.manifest.stored_bytes,
+                                   .verified = level_name(run.verified ? job->verify : VERIFY_NONE) };
+    if (run.staged != NULL)
+        memcpy(result->label, run.label, sizeof result->label);
     if (ok)
         ok = copies_judge(&run, fault);
     run_end(&run);

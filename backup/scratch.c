@@ -24,27 +24,27 @@
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
 
-enum { START_SECONDS = 60 };
+enum { START_SECONDS = 60, RECOVERY_SECONDS = 86400 };
 
 static const char prefix[] = "pgsluice-scratch-";
 
 /* PostgreSQL refuses to run as root, so root needs somebody to run it as. */
-static bool identity_choose(struct scratch *scratch, const char *run_as, struct fault *fault)
+bool scratch_identity(const struct runner_options *options, uid_t *uid, gid_t *gid, struct fault *fault)
 {
     struct passwd *user;
 
-    scratch->uid = 0;
-    scratch->gid = 0;
+    *uid = 0;
+    *gid = 0;
     if (geteuid() != 0)
         return true;
-    user = getpwnam(run_as);
+    user = getpwnam(options->run_as);
     if (user == NULL || user->pw_uid == 0)
         return failure_set(fault, FAILURE_CONFIG,
                            "run_as names \"%s\", but expected is an existing unprivileged user, "
                            "because PostgreSQL refuses to run as root.",
-                           run_as);
-    scratch->uid = user->pw_uid;
-    scratch->gid = user->pw_gid;
+                           options->run_as);
+    *uid = user->pw_uid;
+    *gid = user->pw_gid;
     return true;
 }
 
@@ -116,7 +116,7 @@ static bool cluster_init(struct scratch *scratch, const char *superuser, const s
 
 /* Durability off: the copy lives for minutes. No TCP, no workers that could reach other servers, no
  * archiving. */
-static bool server_start(struct scratch *scratch, struct fault *fault)
+static bool server_start(struct scratch *scratch, const char *more, struct fault *fault)
 {
     static const char *const settings[] = {
         "fsync=off",
@@ -138,7 +138,7 @@ static bool server_start(struct scratch *scratch, struct fault *fault)
         "jit=off",
     };
     enum { SETTINGS = sizeof settings / sizeof settings[0] };
-    const char *argv[2 * SETTINGS + 8] = { scratch->postgres.path, "-D",
+    const char *argv[2 * SETTINGS + 10] = { scratch->postgres.path, "-D",
                                            arena_format(scratch->arena, "%s/data", scratch->directory), "-k",
                                            scratch->directory };
     struct command command = { .path = scratch->postgres.path,
@@ -152,15 +152,20 @@ static bool server_start(struct scratch *scratch, struct fault *fault)
         argv[5 + 2 * i] = "-c";
         argv[6 + 2 * i] = settings[i];
     }
+    if (more != NULL) {
+        argv[5 + 2 * SETTINGS] = "-c";
+        argv[6 + 2 * SETTINGS] = more;
+    }
     return child_start(&scratch->server, &command, fault);
 }
 
-static bool server_await(struct scratch *scratch, const struct pulse *pulse, struct fault *fault)
+static bool server_await(struct scratch *scratch, uint64_t seconds, const struct pulse *pulse,
+                         struct fault *fault)
 {
     struct session_target target = { .conninfo = scratch->conninfo,
                                      .database = "template1",
                                      .pulse = pulse };
-    uint64_t deadline = clock_now_us() + START_SECONDS * 1000000u;
+    uint64_t deadline = clock_now_us() + seconds * 1000000u;
     struct session session;
 
     while (!session_open(&session, &target, fault)) {
@@ -171,7 +176,7 @@ static bool server_await(struct scratch *scratch, const struct pulse *pulse, str
                                    scratch->server.text);
         if (clock_now_us() > deadline)
             return fault_hint(fault, "The scratch server did not accept connections within %d s.",
-                              START_SECONDS);
+                              (int)seconds);
         poll(NULL, 0, 50);
     }
     session_close(&session);
@@ -204,22 +209,62 @@ static void address_build(struct scratch *scratch, const char *superuser)
                      session_conninfo(superuser, scratch->arena) + strlen("dbname"));
 }
 
-bool scratch_start(struct scratch *scratch, const struct runner_options *options, int major,
-                   const char *superuser, const struct pulse *pulse, struct fault *fault)
+bool scratch_make(struct scratch *scratch, const struct runner_options *options, int major,
+                  const char *superuser, struct fault *fault)
 {
     memset(scratch, 0, sizeof *scratch);
     scratch->arena = arena_new();
     CHECK(scratch->arena != NULL);
-    scratch->parent_fd = scratch->directory_fd = scratch->server.output_fd = -1;
-    if (programs_find(scratch, options, major, fault) && identity_choose(scratch, options->run_as, fault) &&
+    scratch->parent_fd = scratch->directory_fd = scratch->server.text_fd = -1;
+    if (programs_find(scratch, options, major, fault) &&
+        scratch_identity(options, &scratch->uid, &scratch->gid, fault) &&
         directory_make(scratch, options->scratch_directory, fault)) {
         address_build(scratch, superuser);
-        if (cluster_init(scratch, superuser, pulse, fault) && server_start(scratch, fault) &&
-            server_await(scratch, pulse, fault))
-            return true;
+        return true;
     }
     scratch_stop(scratch);
     return false;
+}
+
+bool scratch_start(struct scratch *scratch, const struct runner_options *options, int major,
+                   const char *superuser, const struct pulse *pulse, struct fault *fault)
+{
+    if (!scratch_make(scratch, options, major, superuser, fault))
+        return false;
+    if (cluster_init(scratch, superuser, pulse, fault) && server_start(scratch, NULL, fault) &&
+        server_await(scratch, START_SECONDS, pulse, fault))
+        return true;
+    scratch_stop(scratch);
+    return false;
+}
+
+static bool file_write(struct scratch *scratch, const char *name, const char *text, struct fault *fault)
+{
+    int fd = openat(scratch->directory_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
+              (scratch->uid == 0 || fchown(fd, scratch->uid, scratch->gid) == 0);
+
+    if (!ok)
+        failure_storage(fault, "write", name);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* What ALTER SYSTEM left in the copy would count otherwise. */
+bool scratch_boot(struct scratch *scratch, const struct pulse *pulse, struct fault *fault)
+{
+    const char *settings =
+        arena_format(scratch->arena, "config_file=%s/postgresql.conf", scratch->directory);
+    const char *text = arena_format(scratch->arena,
+                                    "hba_file = '%s/pg_hba.conf'\nident_file = '%s/pg_ident.conf'\n",
+                                    scratch->directory, scratch->directory);
+
+    return file_write(scratch, "postgresql.conf", text, fault) &&
+           file_write(scratch, "pg_hba.conf", "local all all trust\n", fault) &&
+           file_write(scratch, "pg_ident.conf", "", fault) &&
+           file_write(scratch, "data/postgresql.auto.conf", "", fault) &&
+           server_start(scratch, settings, fault) && server_await(scratch, RECOVERY_SECONDS, pulse, fault);
 }
 
 void scratch_stop(struct scratch *scratch)

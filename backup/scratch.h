@@ -28,10 +28,22 @@ struct scratch {
     const char *env[5];   /* for PostgreSQL's programs, NULL-terminated */
 };
 
-/* Makes and starts a server of at least that major version with that superuser. On failure nothing is left.
- */
+/* Makes and starts an empty server of at least that major version with that superuser. On failure nothing is
+ * left. */
 bool scratch_start(struct scratch *scratch, const struct runner_options *options, int major,
                    const char *superuser, const struct pulse *pulse, struct fault *fault);
+
+/* The same in two steps, for a data directory that comes from elsewhere: the directory of the server, in
+ * which `data` is made by the caller and belongs to uid and gid... */
+bool scratch_make(struct scratch *scratch, const struct runner_options *options, int major,
+                  const char *superuser, struct fault *fault);
+
+/* ...and its start, which waits for the recovery to end. Its own configuration counts, none of what lies in
+ * `data`. On failure the caller calls scratch_stop. */
+bool scratch_boot(struct scratch *scratch, const struct pulse *pulse, struct fault *fault);
+
+/* Whom PostgreSQL's server programs run as: run_as when the runner is root, 0 and 0 = the runner itself. */
+bool scratch_identity(const struct runner_options *options, uid_t *uid, gid_t *gid, struct fault *fault);
 
 /* Ends the server at once and removes everything. */
 void scratch_stop(struct scratch *scratch);

@@ -18,7 +18,10 @@
 #include "backup/logical.h"
 #include "backup/manifest.h"
 #include "backup/notes.h"
+#include "backup/physical.h"
+#include "backup/pipeline.h"
 #include "backup/repository.h"
+#include "backup/settings.h"
 #include "backup/tools.h"
 #include "backup/tree.h"
 #include "backup/verify.h"
@@ -33,9 +36,11 @@ static const char warning_passwords[] =
 static const char warning_large_objects[] =
     "The role may not read pg_largeobject, so large objects have no checksum.";
 
-/* "databases/003-app_db.dump": the number keeps names apart that differ only in replaced characters. */
-static const char *archive_path(const char *database, size_t number, bool directory, struct arena *arena)
+/* "databases/003-app_db.dump.zst": the number keeps names apart that differ only in replaced characters. */
+static const char *archive_path(const struct stage *stage, const char *database, size_t number)
 {
+    struct arena *arena = stage->arena;
+    bool directory = stage->logical->job->format == FORMAT_DIRECTORY;
     char *safe = arena_string(arena, database);
 
     for (char *at = safe; *at != '\0'; at++) {
@@ -44,7 +49,8 @@ static const char *archive_path(const char *database, size_t number, bool direct
         if (!label_is_name(one, 1) && *at != '-' && *at != '.')
             *at = '_';
     }
-    return arena_format(arena, "databases/%03zu-%.60s%s", number, safe, directory ? "" : ".dump");
+    return arena_format(arena, "databases/%03zu-%.60s%s%s", number, safe, directory ? "" : ".dump",
+                        pipeline_suffix(stage->pipeline));
 }
 
 static bool databases_dump(const struct stage *stage, struct fault *fault)
@@ -58,13 +64,15 @@ static bool databases_dump(const struct stage *stage, struct fault *fault)
     manifest->databases = arena_alloc(stage->arena, stage->database_count * sizeof *manifest->databases);
     for (size_t i = 0; i < stage->database_count; i++) {
         struct database_entry *entry = &manifest->databases[i];
-        bool directory = stage->logical->job->format == FORMAT_DIRECTORY;
+        struct digest digest;
         uint64_t before = tree_bytes(stage->logical->directory_fd);
 
         entry->name = stage->databases[i];
-        entry->path = archive_path(entry->name, i + 1, directory, stage->arena);
-        if (!logical_dump(stage->logical, entry, stage->arena, fault))
+        entry->path = archive_path(stage, entry->name, i + 1);
+        if (!logical_dump(stage->logical, entry, &digest, stage->arena, fault))
             return false;
+        if (stage->logical->job->format != FORMAT_DIRECTORY)
+            manifest_add_file(manifest, stage->arena, entry->path, &digest);
         entry->stored_bytes = (int64_t)(tree_bytes(stage->logical->directory_fd) - before);
         progress_done(&stage->logical->work->progress, (uint64_t)entry->stored_bytes);
         unread_objects = unread_objects || !entry->fingerprint.has_large_objects;
@@ -72,6 +80,38 @@ static bool databases_dump(const struct stage *stage, struct fault *fault)
     if (unread_objects)
         manifest_warn(manifest, stage->arena, warning_large_objects);
     return true;
+}
+
+static bool settings_dump(const struct stage *stage, struct fault *fault)
+{
+    struct stored stored = { .dir_fd = stage->logical->directory_fd,
+                             .path = arena_format(stage->arena, "settings.json%s",
+                                                  pipeline_suffix(stage->pipeline)) };
+
+    if (!settings_save(stage->logical, &stored, stage->arena, fault))
+        return false;
+    manifest_add_file(stage->manifest, stage->arena, stored.path, &stored.digest);
+    return true;
+}
+
+/* Two files, because a restored copy on the same machine wants the roles but must not touch live
+ * tablespaces. */
+static bool globals_files_dump(const struct stage *stage, struct fault *fault)
+{
+    static const char *const parts[][2] = { { "roles.sql", "--roles-only" },
+                                            { "tablespaces.sql", "--tablespaces-only" } };
+
+    for (unsigned i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const char *what[2] = { parts[i][1], stage->role_passwords ? NULL : "--no-role-passwords" };
+        struct stored stored = { .dir_fd = stage->logical->directory_fd,
+                                 .path = arena_format(stage->arena, "%s%s", parts[i][0],
+                                                      pipeline_suffix(stage->pipeline)) };
+
+        if (!logical_globals(stage->logical, stage->dumpall, what, &stored, fault))
+            return false;
+        manifest_add_file(stage->manifest, stage->arena, stored.path, &stored.digest);
+    }
+    return settings_dump(stage, fault);
 }
 
 static bool globals_dump(const struct stage *stage, struct fault *fault)
@@ -85,8 +125,8 @@ static bool globals_dump(const struct stage *stage, struct fault *fault)
         return true;
     if (!stage->role_passwords)
         manifest_warn(manifest, stage->arena, warning_passwords);
-    progress_phase(progress, 0, "saving roles and tablespaces");
-    if (!logical_globals(stage->logical, stage->dumpall, stage->role_passwords, fault)) {
+    progress_phase(progress, 0, "saving roles, tablespaces and settings");
+    if (!globals_files_dump(stage, fault)) {
         work_abandon(stage->logical->work);
         return false;
     }
@@ -94,35 +134,31 @@ static bool globals_dump(const struct stage *stage, struct fault *fault)
     return true;
 }
 
+/* What went through the pipeline was hashed there, and stands first in the list. */
 struct listing {
     const struct stage *stage;
-    size_t room;
+    size_t known;
 };
+
+static bool is_known(const struct listing *listing, const char *path)
+{
+    for (size_t i = 0; i < listing->known; i++)
+        if (strcmp(listing->stage->manifest->files[i].path, path) == 0)
+            return true;
+    return false;
+}
 
 static bool file_list(void *context, const struct tree_entry *entry, struct fault *fault)
 {
-    struct listing *listing = context;
-    struct manifest *manifest = listing->stage->manifest;
-    struct arena *arena = listing->stage->arena;
+    const struct listing *listing = context;
+    const struct stage *stage = listing->stage;
     struct digest digest;
 
-    if (S_ISDIR(entry->stat.st_mode))
+    if (S_ISDIR(entry->stat.st_mode) || is_known(listing, entry->path))
         return true;
-    if (!digest_file(entry->dir_fd, entry->name, &listing->stage->logical->work->pulse, &digest, fault))
+    if (!digest_file(entry->dir_fd, entry->name, &stage->logical->work->pulse, &digest, fault))
         return false;
-    if (manifest->file_count == listing->room) {
-        struct file_entry *grown;
-
-        listing->room = listing->room * 2 + 64;
-        grown = arena_alloc(arena, listing->room * sizeof *grown);
-        if (manifest->file_count > 0)
-            memcpy(grown, manifest->files, manifest->file_count * sizeof *grown);
-        manifest->files = grown;
-    }
-    manifest->files[manifest->file_count++] =
-        (struct file_entry){ arena_string(arena, entry->path), (int64_t)digest.bytes,
-                             arena_string(arena, digest.sha256) };
-    manifest->stored_bytes += (int64_t)digest.bytes;
+    manifest_add_file(stage->manifest, stage->arena, entry->path, &digest);
     return true;
 }
 
@@ -134,7 +170,7 @@ static int file_order(const void *a, const void *b)
 static bool manifest_finish(const struct stage *stage, uint64_t duration_us, struct fault *fault)
 {
     struct manifest *manifest = stage->manifest;
-    struct listing listing = { stage, 0 };
+    struct listing listing = { stage, manifest->file_count };
     int fd = stage->logical->directory_fd;
     char *notes = notes_text(manifest);
     bool ok = durable_write(fd, "RESTORE.md", notes, strlen(notes), fault);
@@ -155,7 +191,7 @@ static bool manifest_finish(const struct stage *stage, uint64_t duration_us, str
 /* What an attempt in another repository, now given up, had filled in. */
 static void manifest_restart(struct manifest *manifest)
 {
-    manifest->database_count = manifest->file_count = manifest->warning_count = 0;
+    manifest->database_count = manifest->file_count = manifest->file_room = manifest->warning_count = 0;
     manifest->stored_bytes = 0;
     manifest->files = NULL;
 }
@@ -165,7 +201,10 @@ static bool stage_fill(const struct stage *stage, struct fault *fault)
     uint64_t started_us = clock_now_us();
 
     manifest_restart(stage->manifest);
-    if (!databases_dump(stage, fault) || !globals_dump(stage, fault))
+    if (stage->logical->job->kind == KIND_PHYSICAL) {
+        if (!physical_dump(stage->logical, stage->manifest, stage->arena, fault))
+            return false;
+    } else if (!databases_dump(stage, fault) || !globals_dump(stage, fault))
         return false;
     return manifest_finish(stage, clock_now_us() - started_us, fault);
 }

@@ -9,12 +9,14 @@ struct arena;
 struct fault;
 struct logical;
 struct manifest;
+struct pipeline;
 struct repository;
 struct tool;
 
 struct stage {
     struct logical *logical; /* its directory is set here */
     const struct tool *dumpall;
+    const struct pipeline *pipeline;
     struct manifest *manifest; /* label, job and server are filled already; the rest is filled here */
     const char *const *databases;
     size_t database_count;

@@ -10,7 +10,7 @@ struct arena;
 struct fault;
 
 struct verification_result {
-    const char *level; /* "checksum" or "content" */
+    const char *level; /* of options.h, such as "content" */
     int64_t time;      /* seconds since 1970 */
     int64_t duration_us;
     bool passed;

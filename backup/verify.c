@@ -11,17 +11,28 @@
 #include <string.h>
 #include <time.h>
 
+#include "backup/base.h"
 #include "backup/content.h"
 #include "backup/digest.h"
 #include "backup/failure.h"
+#include "backup/keyring.h"
+#include "backup/label.h"
 #include "backup/manifest.h"
+#include "backup/pipeline.h"
 #include "backup/repository.h"
+#include "backup/text.h"
 #include "backup/tree.h"
 #include "backup/verification.h"
 #include "backup/work.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
+
+void verify_print_difference(void *context, bool fatal, const char *sentence)
+{
+    progress_clear(context);
+    text_print(stderr, "%s: %s\n", fatal ? "DIFFERENCE" : "note", sentence);
+}
 
 struct inspection {
     const struct manifest *manifest; /* files sorted by path */
@@ -107,6 +118,25 @@ bool verify_files(int dir_fd, const struct manifest *manifest, const struct puls
     return false;
 }
 
+static bool archives_pass(const struct subject *without_pipeline, enum verify_level level,
+                          struct fault *fault)
+{
+    struct subject subject = *without_pipeline;
+    struct key_search search = { .options = subject.options };
+    struct pipeline pipeline;
+    bool ok = pipeline_of_manifest(&pipeline, subject.manifest, &search, fault);
+
+    subject.pipeline = &pipeline;
+    if (ok && manifest_is_physical(subject.manifest))
+        ok = base_verify(&subject, level, fault);
+    else if (ok && level == VERIFY_ARCHIVE)
+        ok = content_parse(&subject, fault);
+    else if (ok)
+        ok = content_verify(&subject, level == VERIFY_CONTENT, fault);
+    pipeline_wipe(&pipeline);
+    return ok;
+}
+
 static bool levels_pass(const struct runner_options *options, const struct backup_place *place,
                         enum verify_level level, struct work *work, const struct verify_report *report,
                         struct fault *fault)
@@ -127,11 +157,31 @@ static bool levels_pass(const struct runner_options *options, const struct backu
     }
     if (ok)
         progress_done(&work->progress, (uint64_t)manifest.stored_bytes);
-    if (ok && level == VERIFY_CONTENT)
-        ok = content_verify(options, &manifest, place_path(place, arena), work, report, fault);
+    if (ok && level > VERIFY_CHECKSUM)
+        ok = archives_pass(&(struct subject){ .options = options,
+                                              .manifest = &manifest,
+                                              .path = place_path(place, arena),
+                                              .dir_fd = place->dir_fd,
+                                              .work = work,
+                                              .report = report },
+                           level, fault);
     arena_free(arena);
     return ok;
 }
+
+static const char *const proved[] = {
+    [VERIFY_CHECKSUM] = "every file re-read; sizes and SHA-256 are equal",
+    [VERIFY_ARCHIVE] = "every archive decrypted, decompressed and parsed to its end",
+    [VERIFY_RESTORE] = "restored into a scratch server",
+    [VERIFY_CONTENT] = "restored into a scratch server; rows and checksums of every table are equal",
+};
+static const char *const proved_physical[] = {
+    [VERIFY_CHECKSUM] = "every file re-read; sizes and SHA-256 are equal",
+    [VERIFY_ARCHIVE] = "the stream decrypted, decompressed and read to its end",
+    [VERIFY_RESTORE] = "unpacked, checked by pg_verifybackup, started and recovered",
+    [VERIFY_CONTENT] = "unpacked, checked by pg_verifybackup, recovered; every table and index read by "
+                       "pg_amcheck",
+};
 
 bool verify_backup(const struct runner_options *options, const struct backup_place *place,
                    enum verify_level level, struct work *work, const struct verify_report *report,
@@ -144,10 +194,9 @@ bool verify_backup(const struct runner_options *options, const struct backup_pla
         .time = (int64_t)time(NULL),
         .duration_us = (int64_t)(clock_now_us() - started_us),
         .passed = passed,
-        .text = !passed ? fault->message
-                : level == VERIFY_CONTENT
-                    ? "restored into a scratch server; rows and checksums of every table are equal"
-                    : "every file re-read; sizes and SHA-256 are equal",
+        .text = !passed                                       ? fault->message
+                : label_kind(place->label) == LABEL_PHYSICAL ? proved_physical[level]
+                                                             : proved[level],
     };
     enum failure failure = passed ? FAILURE_OTHER : failure_of(fault);
     struct fault unrecorded;

@@ -19,6 +19,8 @@ static bool work_beat(void *context, struct fault *fault)
 
     if (!child_running(&work->child) && work->watched && !child_succeeded(&work->child))
         return child_explain(work, fault);
+    if (!pump_check(&work->pump, fault))
+        return false;
     if (work->measure != NULL && progress_is_due(&work->progress))
         progress_show(&work->progress, work->measure(work->measure_context));
     return true;
@@ -45,6 +47,7 @@ void work_init(struct work *work, bool quiet)
     memset(work, 0, sizeof *work);
     work->pulse = (struct pulse){ work_beat, work };
     work->measured_fd = -1;
+    pump_init(&work->pump);
     progress_init(&work->progress, quiet);
 }
 
@@ -63,7 +66,10 @@ bool work_finish(struct work *work, struct fault *fault)
     if (ok && !child_succeeded(&work->child))
         ok = child_explain(work, fault);
     work->watched = false;
-    return ok;
+    if (ok)
+        return pump_finish(&work->pump, &work->pulse, fault);
+    pump_end(&work->pump);
+    return false;
 }
 
 bool work_run(struct work *work, const struct command *command, enum failure otherwise, struct fault *fault)
@@ -75,5 +81,6 @@ void work_abandon(struct work *work)
 {
     work->watched = false;
     child_end(&work->child, 0);
+    pump_end(&work->pump);
     progress_clear(&work->progress);
 }

@@ -10,12 +10,14 @@
 #include "backup/failure.h"
 #include "backup/progress.h"
 #include "backup/pulse.h"
+#include "backup/pump.h"
 
-/* Must not move after work_init, because its pulse points to it. */
+/* Must not move after work_init, because its pulses point to it. */
 struct work {
     struct pulse pulse; /* drains the child, moves the bar; give it to every wait */
     struct progress progress;
     struct child child;
+    struct pump pump;       /* moves the program's input or output, started by pipeline_store or _fetch */
     enum failure otherwise; /* what a failure of the child means when reasons.def does not know it */
     bool watched;           /* every wait ends when the child failed */
     uint64_t (*measure)(void *context); /* tells the bytes of the phase so far; NULL = nothing to tell */
@@ -33,11 +35,11 @@ void work_measure_tree(struct work *work, int directory_fd);
 bool work_start(struct work *work, const struct command *command, enum failure otherwise,
                 struct fault *fault);
 
-/* Waits for its end and explains a failure. */
+/* Waits for the end of the program and of its pump, and explains a failure. */
 bool work_finish(struct work *work, struct fault *fault);
 
 /* Both of the above. */
 bool work_run(struct work *work, const struct command *command, enum failure otherwise, struct fault *fault);
 
-/* Ends the program if it still runs. */
+/* Ends the program and its pump if they still run. */
 void work_abandon(struct work *work);

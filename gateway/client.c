@@ -382,7 +382,8 @@ void client_stop_all(struct worker *worker, bool now)
 {
     list_each(link, following, &worker->clients) {
         struct client *client = list_entry(link, struct client, link);
-        bool busy = client->state == CLIENT_DIRECT || client->state == CLIENT_WAITING || relay_busy(client);
+        bool direct = client->state == CLIENT_DIRECT && !direct_is_waiting(client);
+        bool busy = direct || client->state == CLIENT_WAITING || relay_busy(client);
 
         if (!busy || now)
             client_close(client, REASON_SHUTDOWN, NULL);

@@ -4,6 +4,7 @@
  * bytes. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ void direct_sweep(struct worker *worker, uint64_t now_us);
 
 /* Those that wait for room ask again. */
 void direct_serve(struct worker *worker);
+/* It has not connected yet, for want of room in the budget. */
+bool direct_is_waiting(const struct client *client);
 
 /* Bytes to and from the client so far, for SHOW. */
 void direct_traffic(const struct client *client, uint64_t *to_server, uint64_t *to_client);

@@ -127,3 +127,8 @@ void direct_serve(struct worker *worker)
             direct_admit(direct);
     }
 }
+
+bool direct_is_waiting(const struct client *client)
+{
+    return client->direct != NULL && client->direct->state == DIRECT_WAITING;
+}

@@ -12,6 +12,7 @@
 #include "gateway/gateway.h"
 #include "gateway/login.h"
 #include "gateway/net/socket.h"
+#include "gateway/net/stream_secure.h"
 #include "gateway/wire/write.h"
 #include "gateway/worker.h"
 

@@ -18,6 +18,7 @@
 #include "gateway/direct.h"
 #include "gateway/gateway.h"
 #include "gateway/login_tls.h"
+#include "gateway/net/stream_secure.h"
 #include "gateway/relay.h"
 #include "gateway/reply.h"
 #include "gateway/requester.h"

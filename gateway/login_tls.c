@@ -9,6 +9,7 @@
 #include "gateway/client.h"
 #include "gateway/gateway.h"
 #include "gateway/login.h"
+#include "gateway/net/stream_secure.h"
 #include "gateway/net/tls.h"
 #include "gateway/worker.h"
 

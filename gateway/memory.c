@@ -34,7 +34,7 @@ static int64_t held_by_worker(const struct worker *worker)
     const struct stream_engine *engine = &worker->engine;
 
     return (int64_t)(engine->stock.block_count * sizeof(struct block) + engine->kept_bytes +
-                     engine->tls_count * TLS_BYTES + (size_t)worker->load * CLIENT_BYTES);
+                     engine->tls_count * TLS_BYTES + (uint64_t)worker->load * CLIENT_BYTES);
 }
 
 static int64_t held_by_all(struct gateway *gateway)

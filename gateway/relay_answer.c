@@ -57,6 +57,7 @@ static enum fate on_own_error(struct server *server, const struct owed *head,
         replay_failed(server, fields);
         return FATE_ENDED;
     }
+    notify_failed(server);
     server->retire = true;
     return FATE_SWALLOW;
 }

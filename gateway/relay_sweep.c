@@ -19,6 +19,8 @@ static void sweep_active(struct server *server, const struct server_session *ses
     if (server->client == NULL && session->cleaning_since_us > 0 &&
         now_us > session->cleaning_since_us + CLEANING_LIMIT_US)
         server_close(server, "its ROLLBACK took too long");
+    else if (pool_is_cut_off(server))
+        server->stream.events->ended(&server->stream, ETIMEDOUT);
     else if (session->again.held_us > 0 && now_us > session->again.held_us + FAREWELL_LIMIT_US)
         server->stream.events->ended(&server->stream, 0);
 }

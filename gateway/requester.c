@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gateway/net/stream.h"
+#include "gateway/net/stream_secure.h"
 
 struct requester {
     int fd;

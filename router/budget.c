@@ -2,7 +2,6 @@
  * budget - the ledger of one PostgreSQL server's connections: slots, claims and their order. */
 #include "router/budget.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/check.h"

@@ -10,6 +10,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/fault.h"
 #include "gateway/net/socket.h"
+#include "gateway/net/stream_secure.h"
 #include "gateway/wire/write.h"
 #include "router/hosts.h"
 #include "router/pool.h"

@@ -9,6 +9,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/fault.h"
+#include "gateway/net/stream_secure.h"
 #include "gateway/wire/startup.h"
 #include "gateway/wire/write.h"
 

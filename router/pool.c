@@ -90,12 +90,8 @@ static void queue_remove(struct pool_shard *shard, struct waiter *waiter)
 
 static void grant(struct pool_shard *shard, struct waiter *waiter, struct server *server)
 {
-    uint64_t waited_us = clock_now_us() - waiter->since_us;
-
     queue_remove(shard, waiter);
-    atomic_fetch_add_explicit(&shard->wait_us, waited_us, memory_order_relaxed);
-    if (waited_us > pool_options(shard->pool)->throttle_target_us)
-        atomic_fetch_add_explicit(&shard->late, 1, memory_order_relaxed);
+    pool_note_wait(shard, clock_now_us() - waiter->since_us);
     if (server != NULL)
         server_enter(server, SERVER_ACTIVE);
     waiter->granted(waiter, server);

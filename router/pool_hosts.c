@@ -33,6 +33,11 @@ bool pool_is_former(const struct server *server)
            atomic_load_explicit(&server->host->epoch, memory_order_relaxed) != server->host_epoch;
 }
 
+bool pool_is_cut_off(const struct server *server)
+{
+    return pool_is_former(server) && atomic_load(&server->host->role) == HOST_DOWN;
+}
+
 bool pool_login_is_vain(const struct server *server, uint64_t since_us, uint64_t now_us)
 {
     if (server->host == NULL || server->shard->pool->upstream->host_count == 1)

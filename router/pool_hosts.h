@@ -22,6 +22,9 @@ bool pool_keeps(const struct server *server);
  * not even of a session that is bound to it. */
 bool pool_is_former(const struct server *server);
 
+/* Whether that host cannot even be reached: what runs there is not waited for. */
+bool pool_is_cut_off(const struct server *server);
+
 /* Whether a login in progress since then is to be given up, because its host went away. */
 bool pool_login_is_vain(const struct server *server, uint64_t since_us, uint64_t now_us);
 

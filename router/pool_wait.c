@@ -82,6 +82,13 @@ void pool_sweep_waiters(struct pool_shard *shard, uint64_t now_us)
         pool_serve(shard);
 }
 
+void pool_note_wait(struct pool_shard *shard, uint64_t waited_us)
+{
+    atomic_fetch_add_explicit(&shard->wait_us, waited_us, memory_order_relaxed);
+    if (waited_us > pool_options(shard->pool)->throttle_target_us)
+        atomic_fetch_add_explicit(&shard->late, 1, memory_order_relaxed);
+}
+
 void pool_notify_waiters(struct pool_shard *shard, uint64_t now_us)
 {
     uint64_t limit_us = pool_options(shard->pool)->query_wait_notify_us;

@@ -3,8 +3,6 @@
  * connections. */
 #include "gateway/admin/show_budget.h"
 
-#include <string.h>
-
 #include "gateway/admin/rows.h"
 #include "gateway/control/ledgers.h"
 #include "gateway/gateway.h"
@@ -55,6 +53,7 @@ static void add_budget(struct gateway *gateway, struct rows *rows, struct budget
             rows_format(rows, "%d", view.floors[share]);
         rows_format(rows, "%d", view.waiting[share]);
     }
+    rows_number(rows, atomic_load(&budget->waits));
     rows_number(rows, atomic_load(&budget->evictions));
     rows_number(rows, atomic_load(&budget->refusals));
     rows_end(rows);

@@ -80,16 +80,20 @@ static void answered(struct control *control)
 {
     struct controls *controls = control->controls;
     struct census *census = control->census;
+    bool changed;
 
     census->facts.asked_us = control->asked_us;
     census->facts.answered_us = clock_now_us();
     if (control->failing_since_us != 0)
         log_info("control", "host=%s:%d tells about itself again", control->host->name, control->host->port);
     pthread_mutex_lock(&controls->lock);
+    changed = control->ever && control->facts.session_defaults != census->facts.session_defaults;
     control->facts = census->facts;
     control->known = control->ever = true;
     control->failing_since_us = 0;
     pthread_mutex_unlock(&controls->lock);
+    if (changed) /* new sessions need servers that began with them */
+        atomic_fetch_add(&controls->gateway->pools.epoch, 1);
     control->said_us = 0;
     control->census = NULL;
     alarm_set(control, control->soon ? SOON_US : snapshot_of(control)->control_interval_us);

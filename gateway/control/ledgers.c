@@ -3,7 +3,6 @@
 #include "gateway/control/ledgers.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"

@@ -41,8 +41,7 @@ struct stream_engine {
     struct block_stock stock;
     struct list dirty, ready, closed;
     ev_prepare turn_end;
-    uint64_t received_bytes, sent_bytes;
-    size_t kept_bytes, tls_count; /* of all its streams */
+    uint64_t received_bytes, sent_bytes, kept_bytes, tls_count; /* the last two: of all its streams now */
 };
 
 struct stream {
@@ -69,11 +68,9 @@ void stream_engine_close(struct stream_engine *engine); /* streams must be close
 void stream_open(struct stream *stream, struct stream_engine *engine, int fd,
                  const struct stream_events *events);
 
-/* From here on everything is TLS; `early` are bytes of it that came already (copied). Nothing may be queued
- * or kept. Owns the tls, also on failure. `secured` or `ended` follows; until then nothing can be sent. */
-void stream_secure(struct stream *stream, struct tls *tls, const void *early, size_t bytes);
-/* Why TLS failed, as words for a log; "" when it did not. */
-const char *stream_failure(const struct stream *stream);
+/* Bytes that another process received and did not use: shown with what comes next, or after stream_resume.
+ * False: out of memory. */
+bool stream_keep(struct stream *stream, const void *bytes, size_t length);
 
 /* Queues a copy of the bytes; they leave at the end of this loop turn. Bytes for a broken peer are dropped:
  * its `ended` is on the way. */
@@ -104,10 +101,6 @@ void stream_flush(struct stream *stream);
 
 /* Closes at once; what the peer has not taken is lost. */
 void stream_close(struct stream *stream);
-
-/* Hands out what TLS says at its end, for who says it later on a duplicate of the socket; returns the bytes,
- * 0 for none. The stream closes without a word then: that comes next. */
-size_t stream_take_goodbye(struct stream *stream, void *out, size_t room);
 
 /* Starts anew with another socket; what was kept, queued or enciphered is gone. Owner and events stay. */
 void stream_reopen(struct stream *stream, int fd);

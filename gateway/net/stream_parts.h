@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
- * stream_parts - what the files of the epoll engine need of each other: stream.c (input), stream_output.c,
- * stream_secure.c (both directions over TLS). Nobody else needs it, but for stream_keep: sessions that come
- * from another process bring bytes along. */
+ * stream_parts - what the files of the epoll engine need of each other, and nobody else: stream.c (input),
+ * stream_output.c, stream_secure.c (both directions over TLS). */
 #pragma once
 
 #include <ev.h>
@@ -14,9 +13,6 @@ struct stream_engine;
 /* stream.c: shows what came, behind what is kept. False: the stream is not ours to look at any more, or its
  * end was told. */
 bool stream_show(struct stream *stream, const unsigned char *bytes, size_t length);
-/* Bytes that were received and not used, here or by another process: shown with what comes next, or after
- * stream_resume. False: out of memory. */
-bool stream_keep(struct stream *stream, const void *bytes, size_t length);
 /* The connection cannot be read any more: tells the owner. */
 void stream_fail(struct stream *stream, int error);
 

@@ -11,6 +11,7 @@
 #include "gateway/base/check.h"
 #include "gateway/net/stream.h"
 #include "gateway/net/stream_parts.h"
+#include "gateway/net/stream_secure.h"
 #include "gateway/net/tls.h"
 
 /* A record that was half there is deciphered together with a whole arrival. */

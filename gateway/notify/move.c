@@ -180,6 +180,15 @@ void notify_row(struct server *server, const unsigned char *body, size_t size)
     answer->names[answer->count++][length] = '\0';
 }
 
+void notify_failed(struct server *server)
+{
+    const struct owed *head = owed_head(&server->session->owed);
+    struct client *client = server->client;
+
+    if (head->listens == NOTIFY_ASK && client != NULL && client->listening != NULL)
+        client->listening->answer.cut = true;
+}
+
 /* From now on the client keeps its server. */
 static void stay(struct listening *listening)
 {
@@ -237,10 +246,6 @@ static void answered(struct listening *listening)
     bool any = listening->answer.count > 0, stays = listening->stays;
     size_t fresh;
 
-    if (listening->client->server->retire) { /* perhaps the question failed */
-        stay(listening);
-        return;
-    }
     fresh = sort_answer(listening);
     forget_missing(listening);
     listening->step = MOVE_NONE;

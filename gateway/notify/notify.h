@@ -39,6 +39,8 @@ void notify_discard(struct client *client);
 bool notify_from_server(struct server *server, const unsigned char *body, size_t size);
 /* A DataRow (whole) that answers a query of ours. */
 void notify_row(struct server *server, const unsigned char *body, size_t size);
+/* A query of ours failed. */
+void notify_failed(struct server *server);
 /* A ReadyForQuery `I` for the client. True: it is held and not forwarded. */
 bool notify_holds(struct server *server);
 /* After everything before it went to the client: the ReadyForQuery that answers this query of ours, or is

@@ -12,7 +12,6 @@
 #include "gateway/client_moves.h"
 #include "gateway/gateway.h"
 #include "gateway/login.h"
-#include "gateway/net/stream_parts.h"
 #include "gateway/relay.h"
 #include "gateway/worker.h"
 #include "router/pool_secrets.h"

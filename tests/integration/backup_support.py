@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: PostgreSQL
 """backup_support - the backup program under test: its configuration, its runs, and a pooler that it must refuse."""
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -100,6 +102,14 @@ class Runner:
     def path(self, label, repository="local"):
         return self.repository(repository) / "nightly" / label
 
+    def aged(self, label, days, repository="local"):
+        """A copy of a backup that claims to be so many days older; its label."""
+        started = json.loads((self.path(label, repository) / "manifest.json").read_text())["started"] - days * 86400
+        older = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)) + "-nightly-L"
+        shutil.copytree(self.path(label, repository), self.path(older, repository))
+        reseal(self.path(older, repository), label=older, started=started)
+        return older
+
     def archive(self, label):
         return next((self.path(label) / "databases").iterdir())
 
@@ -108,6 +118,18 @@ class Runner:
         listing = self.listing()
         jobs = [path for path in self.directory.glob("*/nightly/*") if path.name != "lock"]
         return listing == {"backups": [], "not_backups": []} and not jobs and not list(self.scratch.iterdir())
+
+
+def reseal(directory, **changes):
+    """Changes a manifest and makes its sizes and checksums fit, as somebody would who wants to hide something."""
+    manifest = json.loads((directory / "manifest.json").read_text()) | changes
+    for entry in manifest["files"]:
+        content = (directory / entry["path"]).read_bytes()
+        entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    manifest.pop("manifest_sha256")
+    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    manifest["manifest_sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
+    (directory / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False))
 
 
 class Bouncer:
@@ -144,6 +166,22 @@ def processes(word):
         except OSError:
             continue
     return found
+
+
+def children(pid):
+    """Process ids whose parent is this one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def ended(pid, seconds=10):
+    programs.eventually(lambda: not Path(f"/proc/{pid}").exists(), seconds, what=f"the end of process {pid}")
 
 
 def gone(word, seconds=10):

@@ -53,7 +53,7 @@ def configuration(upstream, pool=5, workers=2, auth_type="trust", mode="transact
         "listeners": [{"name": "pooled", "listen": ["127.0.0.1:0"], "mode": mode},
                       {"name": "direct", "listen": ["127.0.0.1:0"], "mode": "direct"}],
         "upstreams": [{"name": "main", "hosts": hosts or [f"127.0.0.1:{upstream}"]}],
-        "defaults": {"default_pool_size": pool, "query_wait_timeout": "30s"},
+        "defaults": {"default_pool_size": pool, "query_wait_timeout": "30s", "query_wait_notify": "0s"},
         "auth": {"auth_type": auth_type},
         "limits": {"shutdown_timeout": "3s"},
         "admin": {"admin_users": ["postgres"], "stats_users": ["stats"]},

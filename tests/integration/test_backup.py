@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 import programs
-from backup_support import SCHEMA, Bouncer, Runner, gone, processes, wait_for
+from backup_support import SCHEMA, Bouncer, Runner, children, ended, gone, reseal, wait_for
 from cluster import Cluster
 from gate import Gateway, configuration
 from programs import BIN, eventually
@@ -48,8 +48,8 @@ def stuck_dump(server, runner):
     with server.connect(autocommit=False) as holder:
         holder.execute("lock table only parted in access exclusive mode")
         process = runner.start("run", "nightly")
-        eventually(lambda: processes(f"{runner.directory}/local"), 15, what="pg_dump")
-        eventually(lambda: server.backends("wait_event_type = 'Lock' and application_name like 'pgsluice-backup/%'"))
+        eventually(lambda: server.backends("wait_event_type = 'Lock' and application_name like 'pgsluice-backup/%'"), 15)
+        [process.dump] = children(process.pid)
         process.release = holder.rollback
         yield process
         if process.poll() is None:
@@ -81,6 +81,37 @@ def test_the_fingerprint_counts_what_is_there(runner):
     assert "plain: 2000 rows" in runner.ok("show", label).stdout
 
 
+def test_settings_and_extensions_are_saved(server, runner):
+    server.sql("create role tuned;\nalter role tuned in database app set work_mem = '7MB';\n"
+               "alter database app set lock_timeout = '9s'", dbname="postgres")
+    try:
+        runner.job(compress='"none"')
+        label = runner.run()
+        saved = json.loads((runner.path(label) / "settings.json").read_text())
+        assert "port" in {setting["name"] for setting in saved["server"]["settings"]}
+        of = [(entry["database"], entry["role"], entry["settings"]) for entry in saved["server"]["of_roles_and_databases"]]
+        assert ("app", "tuned", ["work_mem=7MB"]) in of and ("app", None, ["lock_timeout=9s"]) in of
+        assert saved["pg_hba"][0]["type"] in ("local", "host")
+        assert "extensions   plpgsql 1.0" in runner.ok("show", label).stdout
+    finally:
+        server.sql("alter database app reset all;\ndrop owned by tuned;\nalter role tuned in database app reset all;\n"
+                   "drop role tuned", dbname="postgres")
+
+
+def test_schemas_are_chosen_by_globs(server, runner):
+    server.sql("create schema app_one;\ncreate table app_one.t as select generate_series(1, 3) n;\n"
+               'create schema "app ""two""";\ncreate table "app ""two""".t as select generate_series(1, 4) n')
+    try:
+        runner.job(verify='"content"', schemas='[ "public", "app*" ]', exclude_schemas='"*two*"')
+        label = runner.run()
+        [database] = json.loads(runner.ok("show", label, "--json").stdout)["manifest"]["databases"]
+        assert {table["schema"] for table in database["fingerprint"]["tables"]} == {"public", "app_one"}
+        assert database["left_out"] == 'Weird Schema, app "two"'
+        assert "left out     schemas Weird Schema" in runner.ok("show", label).stdout
+    finally:
+        server.sql('drop schema app_one, "app ""two""" cascade')
+
+
 def test_parallel_directory_format_with_globals_off(runner):
     runner.job(format='"directory"', jobs=2, verify='"content"', globals="false")
     label = runner.run()
@@ -92,7 +123,7 @@ def test_files_are_private_and_the_restore_notes_name_the_archive(runner):
     label = runner.run()
     for path in [runner.path(label), *runner.path(label).rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    assert "databases/001-app.dump" in (runner.path(label) / "RESTORE.md").read_text()
+    assert "zstd -dc 'databases/001-app.dump'.zst | pg_restore" in (runner.path(label) / "RESTORE.md").read_text()
 
 
 def test_content_verification_of_an_older_backup(runner):
@@ -133,38 +164,19 @@ def test_damage_is_detected(runner, damage):
 
 def test_content_verification_sees_a_changed_row(server, runner):
     """The archive is replaced by a dump of other rows, and the manifest is made to fit: only the contents tell."""
-    runner.job(verify='"none"')
+    runner.job(verify='"none"', compress='"none"')
     label = runner.run()
-    other = Runner_manifest(runner, label)
     server.sql("update plain set f = f + 1 where id = 7")
     try:
         subprocess.run([BIN + "/pg_dump", "-Fc", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-f",
                         str(runner.archive(label)), "app"], check=True)
     finally:
         server.sql("update plain set f = f - 1 where id = 7")
-    other.reseal()
+    reseal(runner.path(label))
     runner.ok("verify", label)
     assert "table public.plain has 2000 rows as before, but other contents" in runner.fails(
         51, "verify", label, "--level", "content")
     assert list(runner.scratch.iterdir()) == []
-
-
-class Runner_manifest:
-    """Rewrites sizes and checksums of a manifest, as somebody would who wants to hide a change."""
-
-    def __init__(self, runner, label):
-        self.directory = runner.path(label)
-
-    def reseal(self):
-        import hashlib
-        manifest = json.loads((self.directory / "manifest.json").read_text())
-        for entry in manifest["files"]:
-            content = (self.directory / entry["path"]).read_bytes()
-            entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        manifest.pop("manifest_sha256")
-        canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        manifest["manifest_sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
-        (self.directory / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False))
 
 
 def test_restore_gives_equal_tables(server, runner):
@@ -177,6 +189,39 @@ def test_restore_gives_equal_tables(server, runner):
         query = "select count(*), sum(hashtext(plain::text)) from plain"
         assert server.sql(query) == server.sql(query, dbname="copy")
         assert "is not empty" in runner.fails(1, "restore", label, "--to", target)
+    finally:
+        server.sql("drop database copy", dbname="postgres")
+
+
+def test_a_job_means_its_newest_verified_backup_and_a_dry_run_does_nothing(server, runner):
+    assert "has passed a verification yet" in runner.fails(1, "show", "nightly")
+    label = runner.run()
+    runner.job(verify='"none"')
+    runner.run()
+    assert label in runner.ok("show", "nightly").stdout
+    server.sql("create database copy", dbname="postgres")
+    try:
+        target = f"{runner.gateway} dbname=copy"
+        done = runner.ok("restore", "nightly", "--to", target, "--dry-run")
+        assert f"would restore app of {label} into copy of postgres@127.0.0.1" in done.stdout
+        assert server.sql("select count(*) from pg_class where relname = 'plain'", dbname="copy")[0][0] == 0
+    finally:
+        server.sql("drop database copy", dbname="postgres")
+
+
+def test_one_schema_or_table_is_restored_alone(server, runner):
+    server.sql("create database copy", dbname="postgres")
+    label = runner.run()
+    try:
+        target = f"{runner.gateway} dbname=copy"
+        tables = "select string_agg(relname, ' ' order by relname) from pg_class where relkind = 'r' and relnamespace >= 2200"
+        runner.ok("restore", label, "--to", target, "--table", "plain")
+        assert server.value("select count(*) from plain", dbname="copy") == 2000
+        assert server.sql(tables + " and relname !~ '^(pg_|sql_)'", dbname="copy")[0][0] == "plain"
+        server.sql('create schema "Weird Schema"', dbname="copy")
+        runner.ok("restore", label, "--to", target, "--schema", "Weird Schema", "--force")
+        assert server.value('select count(*) from "Weird Schema"."Ta\'b\\le"', dbname="copy") == 2
+        assert "without --create" in runner.fails(2, "restore", label, "--to", target, "--table", "plain", "--compare")
     finally:
         server.sql("drop database copy", dbname="postgres")
 
@@ -291,9 +336,8 @@ def test_no_password_is_seen_in_the_command_line_or_environment_of_programs(serv
     runner.gateway = f"host=127.0.0.1 port={server.port} user=keeper password='se\\\\'c ret\\\\\\\\'"
     runner.job()
     with stuck_dump(server, runner) as process:
-        [child] = processes(f"{runner.directory}/local")
         for name in ("cmdline", "environ"):
-            assert b"c ret" not in open(f"/proc/{child}/{name}", "rb").read()
+            assert b"c ret" not in open(f"/proc/{process.dump}/{name}", "rb").read()
         assert b"c ret" not in open(f"/proc/{process.pid}/cmdline", "rb").read()
 
 
@@ -325,7 +369,7 @@ def test_a_killed_run_leaves_nothing_that_counts(server, runner):
     with stuck_dump(server, runner) as process:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        gone(f"{runner.directory}/local")
+        ended(process.dump)
     assert runner.backups() == []
     assert "left by a run that died" in runner.ok("list").stdout
     done = runner.ok("run", "nightly")
@@ -340,7 +384,7 @@ def test_a_stopped_run_cleans_up(server, runner, number):
         process.send_signal(number)
         _, said = process.communicate(timeout=15)
         assert process.returncode == 1 and "Stopped by signal" in said
-        gone(f"{runner.directory}/local")
+        ended(process.dump)
     assert runner.nothing_left()
     runner.run()
 
@@ -377,7 +421,7 @@ def test_each_repository_gets_a_copy_and_a_failing_one_is_reported(runner):
     assert [backup["repository"] for backup in runner.backups()] == ["local", "second"]
     label = runner.backups()[0]["label"]
     assert (runner.archive(label).read_bytes() ==
-            (runner.path(label, "second") / "databases/001-app.dump").read_bytes())
+            (runner.path(label, "second") / "databases/001-app.dump.zst").read_bytes())
     (runner.directory / "broken").write_text("a file, not a directory")
     for order in (("local", "broken"), ("broken", "local")):
         runner.job(repositories=order)
@@ -427,7 +471,10 @@ def test_an_unreachable_gateway_is_code_20(runner):
 @pytest.mark.parametrize("change, line, text", [
     ('kind = "physical"', 4, "kind"), ('schedule = "@daily"', 4, "schedule"), ("jobs = 4", 4, "jobs"),
     ('verify = "maybe"', 4, "verify"), ('lock_wait_timeout = "5"', 4, "lock_wait_timeout"),
-    ('compress = "zstd:3"', 4, "compress"), ("globals = 7", 4, "globals"),
+    ('compress = "zstd:33"', 4, "compress"), ("globals = 7", 4, "globals"),
+    ('format = "directory"; encrypt_key_env = "KEY"', 4, "encryption needs"),
+    ('format = "directory"; compress = "zstd"', 4, "compress"),
+    ('encrypt_key_env = "KEY"; encrypt_key_file = "key"', 4, "only one of"),
 ])
 def test_configuration_errors_name_file_and_line(runner, change, line, text):
     runner.write('gateway = "host=127.0.0.1";\n'

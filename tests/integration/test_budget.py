@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import signal
 import threading
 import time
 
@@ -39,7 +40,7 @@ def gate(small):
     def start(pool=20, auth=None, budget=None, **options):
         small.quiet("application_name like 'pgsluice control %'") if not started else None
         auth = {"auth_type": "trust", "auth_user": "stats"} if auth is None else auth
-        budget = {"control_interval": "100ms"} | (budget or {})
+        budget = {"control_interval": "100ms", "headroom": 0} | (budget or {})
         started.append(Gateway(configuration(small.port, pool=pool, auth=auth, budget=budget, **options)))
         return started[-1]
 
@@ -203,6 +204,28 @@ def test_direct_wait_timeout_ends_the_waiting_with_its_name(gate):
     with contextlib.ExitStack() as stack, pytest.raises(psycopg.OperationalError, match="direct_wait_timeout"):
         for _ in range(20):
             stack.enter_context(one.connect("direct"))
+
+
+def test_a_reload_changes_the_shares(gate):
+    one = counted(gate())
+    assert budget(one)["direct_reserved"] == 5
+    config = one.config | {"budget": one.config["budget"] | {"direct_reserved": 3, "headroom": 2}}
+    assert "was reloaded" in one.reload(config)
+    row = budget(one)
+    assert (row["direct_reserved"], row["headroom"]) == (3, 2)
+    eventually(lambda: budget(one)["capacity"] == 15 - budget(one)["foreign"], 20, what="less with more headroom")
+
+
+def test_a_shutdown_ends_direct_sessions_that_still_wait(gate):
+    one = counted(gate(budget={"pooled_reserved": 14, "direct_reserved": 1, "admin_reserved": 2},
+                       limits={"shutdown_timeout": "60s"}))
+    with one.connect("direct"):
+        late = one.raw("direct", timeout=60)
+        late.send(m.startup("app", "app"))
+        eventually(lambda: budget(one)["direct_waiting"] == 1, 20, what="one in the queue")
+        one.signal(signal.SIGTERM)
+        assert m.fields(late.until("E")[-1].body)["C"] == "57P01"
+    one.stop()
 
 
 def test_replication_waits_for_a_wal_sender(gate, small):

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: PostgreSQL
 """test_failover - several hosts: sessions go where their route wants, and follow the primary when it moves."""
 
+import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 import messages as m
 import programs
+from rawpg import Closed
 from replicas import Replicas, Writers, caught_up, crash, follow, known, settings
 
 ROUTES = [{"name": "reads", "match": {"user": "bob"}, "mode": "transaction", "target": "standby"},
@@ -150,6 +153,40 @@ def test_of_two_primaries_the_newer_one_is_served(gateway, replicas):
         client.execute("commit")
         assert client.execute("select inet_server_port()").fetchone()[0] == new.port
     assert "takes writes on timeline 1, but the primary is on timeline 2" in pool.log()
+
+
+def frozen(cluster):
+    """The machine is there but does nothing any more; ends with the number of processes that were stopped."""
+    own = cluster.process.pid
+    pids = [own] + [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat")
+                    if path.read_text().rsplit(")", 1)[1].split()[1] == str(own)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return pids
+
+
+def test_who_hangs_at_a_primary_that_stands_still_is_told_when_another_one_is_there(gateway, replicas):
+    pair = replicas()
+    old, new = pair.hosts
+    pool = gateway(pool=2, **settings(pair))
+    known(pool, new, "standby")
+    with pool.login() as busy, pool.login() as idle:
+        idle.query("select 1")
+        busy.query("begin")
+        pids = frozen(old)
+        try:
+            busy.send(m.query("select 1"))
+            known(pool, old, "down")
+            new.sql("select pg_promote(true)")
+            with pytest.raises(Closed):
+                while True:
+                    found = busy.read()
+            assert m.fields(found.body)["C"] == "08006"
+            assert idle.value("select inet_server_port()") == str(new.port)
+            idle.leave()
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_a_direct_session_waits_for_a_primary(gateway, replicas):

@@ -3,6 +3,8 @@
 
 import pytest
 
+from programs import eventually
+
 
 @pytest.mark.parametrize("target", ["role app", "database app", "role app in database app"])
 def test_a_changed_default_reaches_the_next_login_and_not_the_sessions_before(gateway, target):
@@ -39,3 +41,23 @@ def test_idle_servers_make_way_for_statements_about_their_database(gateway, post
         owner.leave()
     for client in clients:
         client.close()
+
+
+def test_a_default_that_was_changed_beside_the_gateway_reaches_new_logins_soon(gateway, postgres):
+    pool = gateway(pool=2, auth={"auth_type": "trust", "auth_user": "stats"}, budget={"control_interval": "100ms"})
+    with pool.login() as before:
+        assert before.value("show work_mem") == "4MB"
+        try:
+            postgres.sql("alter role app set work_mem = '88kB'")
+
+            def reached():
+                with pool.login() as after:
+                    found = after.value("show work_mem")
+                    after.leave()
+                return found == "88kB"
+
+            eventually(reached, 10, what="the new default of a role")
+            assert before.value("show work_mem") in ("4MB", "88kB")
+        finally:
+            postgres.sql("alter role app reset work_mem")
+        before.leave()

@@ -75,3 +75,9 @@ def test_without_a_reserve_everybody_waits(gateway):
         assert rows_of(waiter.until("Z")) == [["served"]]
         holder.leave()
         waiter.leave()
+
+
+def test_the_notice_comes_after_five_seconds_unless_a_reload_says_otherwise(gateway):
+    gate = gateway(pool=1, defaults={"query_wait_notify": "5s"})
+    rows = {row["key"]: row for row in gate.console("SHOW CONFIG")}
+    assert rows["query_wait_notify"]["default"] == "5s" and rows["query_wait_notify"]["changeable"] == "yes"

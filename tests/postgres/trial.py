@@ -57,7 +57,7 @@ class Trial:
     def with_gateway(self, cluster, output):
         if self.way == "direct":
             return self.with_thieves(cluster.port, output)
-        defaults = {"default_pool_size": self.pool, "query_wait_timeout": "120s"}
+        defaults = {"default_pool_size": self.pool, "query_wait_timeout": "120s", "query_wait_notify": "0s"}
         self.gateway = Gateway(configuration(cluster.port, defaults=defaults, routes=self.suite.routes or None))
         try:
             sampler = Sampler(self.gateway)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/net/tls.h"
+#include "gateway/net/stream_secure.h"
 #include "tests/unit/stream_end.h"
 #include "tests/unit/tls_files.h"
 

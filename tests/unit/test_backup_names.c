@@ -18,10 +18,10 @@ static void a_label_tells_time_and_job(void **state)
     char label[LABEL_BYTES];
 
     (void)state;
-    label_make(label, "nightly", 1795231565);
+    label_make(label, "nightly", LABEL_LOGICAL, 1795231565);
     assert_string_equal(label, "20261121T032605Z-nightly-L");
     assert_true(label_is_valid(label));
-    label_make(label, "a234567890b234567890c234567890d2", 1795231565);
+    label_make(label, "a234567890b234567890c234567890d2", LABEL_PHYSICAL, 1795231565);
     assert_true(label_is_valid(label));
 }
 

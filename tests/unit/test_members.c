@@ -28,7 +28,8 @@ static bool read_text(struct members *members, const char *text)
 }
 
 /* A host of the configuration, with an address when one is given. */
-static enum patroni_word said_of(const struct members *members, const char *name, int port, const char *address)
+static enum patroni_word said_of(const struct members *members, const char *name, int port,
+                                 const char *address)
 {
     struct host_addresses found = {.count = 1};
     struct host host = {.port = port};
@@ -82,8 +83,8 @@ static void more_members_than_there_is_room_for_are_no_answer(void **state)
 
     (void)state;
     for (int i = 0; i <= MEMBERS_MAX; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s{\"host\": \"h%d\", \"role\": \"replica\"}",
-                                 i == 0 ? "" : ",", i);
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "%s{\"host\": \"h%d\", \"role\": \"replica\"}", i == 0 ? "" : ",", i);
     snprintf(text + used, sizeof text - used, "]}");
     assert_false(read_text(&members, text));
 }

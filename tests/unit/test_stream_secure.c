@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  * test_stream_secure - over TLS a stream behaves as without: every byte once and in order, whatever arrives
  * in pieces, waits, moves or ends. */
+#include "gateway/net/stream_secure.h"
 #include "tests/unit/stream_secure_scene.h"
 
 enum { BULK_BYTES = 3 << 20 };

@@ -3,6 +3,7 @@
  * go of a stream in the middle of what it is told. */
 #include <openssl/ssl.h>
 
+#include "gateway/net/stream_secure.h"
 #include "tests/unit/stream_secure_scene.h"
 
 enum { FLOOD = 20000, HELD_MAX_BYTES = 65536 };
