@@ -56,8 +56,7 @@ struct snapshot {
     size_t own_route_count; /* how many of them are the operator's */
     struct pool_options defaults;
     int workers; /* 0 = one per core */
-    const char *log_level;
-    const char *takeover_socket; /* "auto", a path, or "" */
+    const char *log_level, *takeover_socket; /* the latter "auto", a path, or "" */
     struct auth_options auth;
     struct tls_options tls;
     uint64_t control_interval_us;

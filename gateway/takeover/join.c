@@ -105,8 +105,8 @@ static bool reach(struct takeover *takeover, struct fault *fault)
         fault_set(fault, "08001", "no process lets itself be taken over at %s: %s",
                   takeover->address.local.sun_path, strerror(errno));
         return fault_hint(fault,
-                          "Is it running, by this user and with this configuration file? Otherwise start "
-                          "without --takeover.");
+                          "Is it running, by this user, with this configuration file and the same "
+                          "takeover_socket? Otherwise start without --takeover.");
     }
     if (!link_is_own_user(fd, &takeover->older_pid, fault)) {
         close(fd);

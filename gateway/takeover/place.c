@@ -46,12 +46,13 @@ static bool directory(char *path, size_t room, struct fault *fault)
     return true;
 }
 
-/* The same for both processes: FNV-1a of the configuration's path. */
-static uint64_t key_of(const char *file)
+/* The same for both processes: FNV-1a of the configuration's path, or of --upstream. */
+static uint64_t key_of(const struct snapshot *snapshot)
 {
+    const char *file = snapshot->file == NULL ? snapshot->upstreams[0].hosts.items[0] : snapshot->file;
     char whole[PATH_MAX];
     uint64_t key = 0xcbf29ce484222325u;
-    const char *at = file == NULL ? "" : realpath(file, whole);
+    const char *at = snapshot->file == NULL ? NULL : realpath(file, whole);
 
     for (at = at == NULL ? file : at; *at != '\0'; at++)
         key = (key ^ (unsigned char)*at) * 0x100000001b3u;
@@ -70,7 +71,7 @@ bool place_find(const struct snapshot *snapshot, struct address *address, struct
     if (!directory(where, sizeof where, fault))
         return false;
     snprintf(path, sizeof path, "%s/takeover-%016llx.sock", where,
-             (unsigned long long)key_of(snapshot->file));
+             (unsigned long long)key_of(snapshot));
     return address_local(path, address, fault);
 }
 

@@ -179,6 +179,20 @@ def test_passwords_that_logins_brought_open_servers_in_the_new_process(gateway):
         client.leave()
 
 
+def test_sessions_whose_servers_only_their_logins_open_stay(gateway):
+    pgsluice = gateway(auth_type="relay", limits={"takeover_timeout": "3s"})
+    with pgsluice.login(user="alice") as client:
+        assert client.value("select 1") == "1"
+        old = take_over(pgsluice)
+        assert client.value("select 2") == "2"
+        assert old.poll() is None
+        with pgsluice.login(user="alice") as another:
+            assert another.value("select 3") == "3"
+            another.leave()
+        assert [error["C"] for error in errors_of(client.rest())] == ["57P01"]
+        ended(old)
+
+
 @pytest.mark.slow
 def test_fifty_clients_with_state_go_through_three_takeovers(gateway):
     pgsluice = gateway(pool=8, limits={"shutdown_timeout": "20s"})

@@ -191,6 +191,23 @@ static void the_newest_welcome_is_the_one_that_is_read(void **state)
     assert_memory_equal(first->bytes, "abc", 3); /* who read it before may still do so */
 }
 
+static void what_another_process_told_is_kept_behind_the_newest_welcome(void **state)
+{
+    struct profile *profile = intern(PARAMETERS({ "user", "u" }), NULL);
+    const struct welcome *first, *second;
+
+    (void)state;
+    first = profile_remember_welcome(&profiles, profile, "one", 3);
+    assert_ptr_equal(atomic_load(&profile->welcome), first);
+    profile_set_welcome(&profiles, profile, "two", 3, 1);
+    second = profile_remember_welcome(&profiles, profile, "six", 3);
+    assert_memory_equal(second->bytes, "six", 3);
+    assert_memory_equal(atomic_load(&profile->welcome)->bytes, "two", 3);
+    assert_ptr_equal(profile_remember_welcome(&profiles, profile, "one", 3), first);
+    assert_ptr_equal(profile_remember_welcome(&profiles, profile, "six", 3), second);
+    assert_ptr_equal(profile_remember_welcome(&profiles, profile, "two", 3), atomic_load(&profile->welcome));
+}
+
 #define with_profiles(test) cmocka_unit_test_setup_teardown(test, open_profiles, close_profiles)
 
 int main(void)
@@ -205,6 +222,7 @@ int main(void)
         with_profiles(there_are_only_so_many_profiles),
         with_profiles(many_parameters_and_settings_fit),
         with_profiles(the_newest_welcome_is_the_one_that_is_read),
+        with_profiles(what_another_process_told_is_kept_behind_the_newest_welcome),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
