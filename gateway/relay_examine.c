@@ -110,11 +110,9 @@ bool relay_examine(struct client *client, const struct message *message, const c
         return false;
     if (!policy_admits(client, message, facts))
         return false;
-    if ((facts->suspects & PIN_BIT(SEQUENCE)) != 0)
-        atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
     if (!again && client->server == NULL && (client->pins & PIN_BIT(DEDICATED)) == 0 &&
         (facts->suspects & PIN_BIT(SEQUENCE)) != 0)
-        sequence_choose(client);
+        sequence_choose(client, facts);
     client->waiter.sets = facts->suspects == PIN_BIT(SETTING) ? only_set(client, facts, text, length) : NULL;
     client->waiter.named = facts->asks_settings;
     client->relay.examined = true;

@@ -25,6 +25,7 @@ struct relay {
     bool opaque_encoding;         /* texts of this client_encoding cannot be examined byte by byte */
     bool reads_anew;              /* what was sent changes that: nothing is read before its answer */
     bool plain_backslashes;       /* standard_conforming_strings is off in this profile */
+    bool drew_now;                /* its transaction drew from a sequence, or may have */
     bool reserved;                /* the server was linked for a message that waits to be sent */
     uint8_t again;                /* servers that ended before they read the message at hand */
     uint8_t name_reset;           /* enum name_reset */

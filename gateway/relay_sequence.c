@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL
  * relay_sequence - currval and lastval on shared servers. Nothing is asked of PostgreSQL for those who only
- * draw; from the first question on, sessions of that pool that draw keep their server, and get clean ones. */
+ * draw, or ask in the same transaction; from the first question about an earlier one on, sessions of that
+ * pool that draw keep their server, and get clean ones. */
 #include "gateway/relay_sequence.h"
 
 #include "gateway/client.h"
@@ -21,6 +22,7 @@ void sequence_drew(struct client *client, bool surely)
     struct server *server = client->server;
 
     client->sequence_server = server->id;
+    client->relay.drew_now = true;
     if (surely || server->sequence_user == 0)
         server->sequence_user = client->id;
     if (is_asked_for(client))
@@ -35,9 +37,21 @@ void sequence_discarded(struct client *client)
         client->server->sequence_user = 0;
 }
 
-void sequence_choose(struct client *client)
+/* What was drawn in the same transaction is on its server anyway. */
+static bool is_about_now(const struct client *client, const struct statement_facts *facts)
 {
-    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
+    return client->relay.drew_now || facts->draws;
+}
+
+static void note_question(struct client *client, const struct statement_facts *facts)
+{
+    if (client->sequence_server != 0 && !is_about_now(client, facts))
+        atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
+}
+
+void sequence_choose(struct client *client, const struct statement_facts *facts)
+{
+    note_question(client, facts);
     if (client->sequence_server != 0 &&
         pool_has_sequence(client->shard, client->sequence_server, client->id))
         client->waiter.only = client->sequence_server;
@@ -54,14 +68,16 @@ static bool asks_itself(const struct client *client, const char *text, size_t le
 }
 
 enum step sequence_before(struct client *client, const struct message *message,
-                          const struct statement_facts *facts, const char *text, size_t length, bool *refused)
+                          struct statement_facts *facts, const char *text, size_t length, bool *refused)
 {
     struct server *server = client->server;
 
     *refused = false;
     if ((facts->suspects & PIN_BIT(SEQUENCE)) == 0 || server->dedicated)
         return STEP_TAKEN;
-    atomic_store_explicit(&client->pool->asks_sequences, true, memory_order_relaxed);
+    note_question(client, facts);
+    if (is_about_now(client, facts))
+        facts->suspects &= ~PIN_BIT(SEQUENCE);
     if (server->sequence_user == client->id ||
         (server->sequence_user == 0 && client->sequence_server == 0 && server->session->owed.count == 0))
         return STEP_TAKEN;

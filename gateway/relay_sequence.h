@@ -18,10 +18,10 @@ void sequence_discarded(struct client *client);
 
 /* A statement that asks for currval or lastval has no server yet: chooses the one that knows, if it can be
  * had. */
-void sequence_choose(struct client *client);
+void sequence_choose(struct client *client, const struct statement_facts *facts);
 
 /* A statement is about to run on the linked server. *refused: it asks for what is not known any more, and
- * that was answered; the message is used up. */
+ * that was answered; the message is used up. What it asks of its own transaction is no suspicion any more. */
 enum step sequence_before(struct client *client, const struct message *message,
-                          const struct statement_facts *facts, const char *text, size_t length,
+                          struct statement_facts *facts, const char *text, size_t length,
                           bool *refused);

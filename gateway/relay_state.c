@@ -286,6 +286,7 @@ void state_executed(struct client *client, const char *tag, size_t length)
 
 void state_transaction_ended(struct client *client)
 {
+    client->relay.drew_now = false;
     if ((client->pins & PIN_BIT(UNSURE)) != 0)
         client->suspicion->stirred = true;
     if (client->relay.changes_routines)

@@ -64,13 +64,13 @@ def test_a_cancel_reaches_what_is_prepared_for_a_client_on_its_next_server(gatew
     """The statement is parsed there in front of its Bind, and waits for the lock that the client would wait for."""
     pool = gateway(pool=2, workers=1)
     pool.wait_until_known()
-    postgres.sql("drop table if exists locked;\ncreate table locked (n int)", user="app")
+    postgres.sql("drop table if exists held_by_cancel;\ncreate table held_by_cancel (n int)", user="app")
     with pool.login() as client, pool.login() as other, postgres.connect(autocommit=False) as locker:
-        client.ask(m.parse("of_mine", "select * from locked"), m.sync())
+        client.ask(m.parse("of_mine", "select * from held_by_cancel"), m.sync())
         first = client.value("select pg_backend_pid() + 0")
         other.query("begin")
         assert other.value("select pg_backend_pid() + 0") == first
-        locker.execute("lock table locked")
+        locker.execute("lock table held_by_cancel")
         client.send(m.bind("", "of_mine") + m.execute() + m.sync())
         eventually(lambda: postgres.backends("wait_event_type = 'Lock'"), 10, what="a wait for the lock")
         client.cancel()

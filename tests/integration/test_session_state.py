@@ -129,11 +129,17 @@ def test_currval_in_a_default_needs_no_sequence_state_before_it_is_called(gatewa
             client.query("drop table if exists public.follows")
 
 
-def test_currval_asked_in_a_block_is_known_to_the_whole_pool(gateway):
+def test_currval_of_an_earlier_transaction_concerns_the_whole_pool_and_of_its_own_nobody(gateway):
     pool = gateway(pool=2, workers=1)
+    pool.wait_until_known()
     with pool.login() as asker, pool.login() as client:
+        for statement in ("begin", "select nextval('tickets')", "select currval('tickets'), lastval()", "commit"):
+            assert not errors_of(asker.query(statement))
+        asker.query("select nextval('tickets'); select lastval()")
+        client.query("select nextval('tickets')")
+        assert not pool.console("SHOW PINS")
         for statement in ("begin", "select currval('tickets')", "rollback", "discard sequences"):
             asker.query(statement)
         programs.eventually(lambda: not pool.console("SHOW PINS"), 10, what="the end of the pin")
         client.query("select nextval('tickets')")
-        assert len(pool.console("SHOW PINS")) == 1
+        programs.eventually(lambda: len(pool.console("SHOW PINS")) == 1, 10, what="a pin")
