@@ -80,9 +80,21 @@ static void enqueue(struct budget_claim *claim, uint64_t now_us)
 }
 
 /* Takes those who were there before out of the ledger, as if they had got what they wait for. */
+/* An older claim takes its place in every party that it shares with this one; false when none is left. */
+static bool parties_leave_room(const struct budget_claim *claim, const struct budget_claim *older,
+                               int taken[PARTIES])
+{
+    for (enum party_kind kind = 0; kind < PARTIES; kind++)
+        if (claim->parties[kind] != NULL && claim->parties[kind] == older->parties[kind] &&
+            party_room(claim, kind) <= ++taken[kind])
+            return false;
+    return true;
+}
+
 static bool before_it(struct budget_claim *claim, struct budget_ledger *ledger, uint64_t now_us)
 {
     struct budget *budget = claim->budget;
+    int taken[PARTIES] = {0};
     enum party_kind short_of;
 
     list_each(link, following, &budget->queue) {
@@ -94,8 +106,11 @@ static bool before_it(struct budget_claim *claim, struct budget_ledger *ledger, 
             leave(other);
             continue;
         }
-        if (parties_have_room(other, &short_of) && room_in(budget, ledger, other->share) > 0)
+        if (parties_have_room(other, &short_of) && room_in(budget, ledger, other->share) > 0) {
             ledger->used[other->share]++;
+            if (!parties_leave_room(claim, other, taken))
+                return true;
+        }
         if (room_in(budget, ledger, claim->share) <= 0)
             return true;
     }
@@ -275,11 +290,13 @@ void budget_pass(struct budget_slot *from, struct budget_slot *to)
     struct budget *budget = from->budget;
     uint32_t pid = from->pid;
 
+    if (budget == NULL) {
+        *to = (struct budget_slot){.budget = NULL};
+        return;
+    }
+    pthread_mutex_lock(&budget->lock); /* neighbours in the table write into its link */
     *to = *from;
     to->pid = 0;
-    if (budget == NULL)
-        return;
-    pthread_mutex_lock(&budget->lock);
     unseat(from);
     seat(to, pid);
     pthread_mutex_unlock(&budget->lock);

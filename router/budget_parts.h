@@ -19,6 +19,8 @@ bool parties_find(struct budget_claim *claim, const char *const names[PARTIES]);
 void parties_configure(struct budget_claim *claim);
 void parties_forget(struct budget_claim *claim);
 void parties_drop_unused(struct budget *budget);
+/* How many more connections this one of its parties may have. */
+int party_room(const struct budget_claim *claim, enum party_kind kind);
 /* Whether each of the claim's parties may have one more. */
 bool parties_have_room(const struct budget_claim *claim, enum party_kind *short_of);
 void party_count(struct party *party, int change);

@@ -69,17 +69,20 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
+int party_room(const struct budget_claim *claim, enum party_kind kind)
+{
+    const struct party *party = claim->parties[kind];
+    int limit = claim->limits[kind] > 0 ? claim->limits[kind] : BUDGET_UNLIMITED;
+
+    if (party == NULL)
+        return BUDGET_UNLIMITED;
+    return least(limit, least(party->granted - party->foreign, party->ceiling)) - party->used;
+}
+
 bool parties_have_room(const struct budget_claim *claim, enum party_kind *short_of)
 {
     for (enum party_kind kind = 0; kind < PARTIES; kind++) {
-        const struct party *party = claim->parties[kind];
-        int limit;
-
-        if (party == NULL)
-            continue;
-        limit = claim->limits[kind] > 0 ? claim->limits[kind] : BUDGET_UNLIMITED;
-        limit = least(limit, least(party->granted - party->foreign, party->ceiling));
-        if (party->used < limit)
+        if (party_room(claim, kind) > 0)
             continue;
         *short_of = kind;
         return false;

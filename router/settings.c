@@ -154,10 +154,10 @@ static bool find_or_add(struct settings_home *home, const struct setting *items,
         free(set);
         set = NULL;
     }
-    if (set != NULL) {
+    if (set != NULL && !known)
         set->home = home;
+    if (set != NULL)
         atomic_fetch_add(&set->references, 1);
-    }
     pthread_mutex_unlock(lock);
     if (known || set == NULL)
         release_parts(parts);

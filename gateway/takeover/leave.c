@@ -159,6 +159,7 @@ static void depart(struct passage *passage)
 
     passage_say(passage, SIDE_NEW, PACKET_GONE, NULL, 0);
     passage_free(passage);
+    atomic_fetch_add(&client->worker->gateway->counters.sessions_left, 1);
     client_depart(client);
 }
 

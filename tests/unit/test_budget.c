@@ -120,17 +120,19 @@ static void who_waits_longest_is_first(void **state)
     struct budget_slot slot = {0}, other = {0};
 
     (void)state;
-    count(4);
-    assert_true(take(&first, &slot));
-    assert_false(take(&second, &other));
-    assert_false(take(&first, &other));
-    budget_give(&slot);
-    assert_false(take(&first, &slot));
-    assert_int_equal(atomic_load(&first.denial), DENIAL_AGE);
-    assert_true(take(&second, &slot));
-    budget_give(&slot);
-    assert_true(take(&first, &slot));
-    budget_give(&slot);
+    for (int limit = 0; limit <= 1; limit++) { /* short of PostgreSQL's connections; of the database's */
+        count(limit == 0 ? 4 : 9);
+        assert_true(take_limited(&first, limit, &slot));
+        assert_false(take_limited(&second, limit, &other));
+        assert_false(take_limited(&first, limit, &other));
+        budget_give(&slot);
+        assert_false(take_limited(&first, limit, &slot));
+        assert_int_equal(atomic_load(&first.denial), DENIAL_AGE);
+        assert_true(take_limited(&second, limit, &slot));
+        budget_give(&slot);
+        assert_true(take_limited(&first, limit, &slot));
+        budget_give(&slot);
+    }
 }
 
 static void a_claim_that_nobody_renews_is_forgotten(void **state)

@@ -39,7 +39,7 @@ static int open_ledger(void **state)
         .max_connections = 4, .superuser_reserved = 3, .max_wal_senders = 2, .asked_us = SECOND_US};
     struct budget_demand demands[BUDGET_GATEWAYS_MAX] = {{1, 5}};
     const struct budget_count counted = {.facts = &facts, .gateways = demands, .gateway_count = 1, .self = 1};
-    struct budget_claim first = {0};
+    struct budget_claim first = {.budget = NULL};
 
     (void)state;
     budgets_open(&budgets);
