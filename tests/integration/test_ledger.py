@@ -13,6 +13,7 @@ import pytest
 import programs
 from cluster import Cluster
 from replicas import Writers, crash
+from takeovers import ended, take_over
 
 CLIENTS, SECONDS = 64, float(os.environ.get("SOAK_SECONDS", 12))
 # What a client may read whose transaction was on a server that ended, and nothing else.
@@ -59,13 +60,34 @@ def stand_still(postgres, _):
     os.kill(postgres.process.pid, signal.SIGCONT)
 
 
+class Scene:
+    """Two gateways in front of one PostgreSQL: one that is reloaded and taken over, and its peer, which is killed."""
+
+    def __init__(self, make):
+        self.make, self.pool, self.peer, self.before = make, make(), make(), []
+
+    def take_over(self):
+        self.before.append(take_over(self.pool))
+
+    def kill_peer(self):
+        self.peer.kill()
+        self.peer = self.make()
+        self.peers_writers.port = self.peer.pooled
+
+    def end(self):
+        for old in self.before:
+            ended(old)
+
+
 ACTS = {
     "backends terminated": lambda postgres, _: postgres.terminate(0.5),
     "all backends terminated": lambda postgres, _: postgres.terminate(1),
     "a backend killed": lambda postgres, _: postgres.kill_backend(),
     "fast restart": restart(signal.SIGINT), "immediate restart": restart(signal.SIGQUIT),
     "postmaster killed": kill_postmaster, "postmaster stopped": stand_still,
-    "pgsluice reloaded": lambda _, pool: pool.reload(pool.config),
+    "pgsluice reloaded": lambda _, scene: scene.pool.reload(scene.pool.config),
+    "pgsluice taken over": lambda _, scene: scene.take_over(),
+    "its peer killed": lambda _, scene: scene.kill_peer(),
 }
 
 
@@ -81,26 +103,28 @@ def postgres_to_break():
 @pytest.mark.slow
 def test_every_acknowledged_row_is_there_once(gateway, postgres_to_break, capsys):
     postgres = postgres_to_break
-    pool = gateway(upstream=postgres.port, pool=12, workers=2,
-                   auth={"auth_user": "postgres", "auth_dbname": "postgres"},
-                   defaults={"query_wait_timeout": "120s"})
+    scene = Scene(lambda: gateway(upstream=postgres.port, pool=12, workers=2, limits={"takeover_timeout": "10s"},
+                                  auth={"auth_user": "postgres", "auth_dbname": "postgres"},
+                                  defaults={"query_wait_timeout": "120s"}))
     done = dict.fromkeys(ACTS, 0)
-    with Writers(pool, count=CLIENTS, pause=0.02) as writers:
+    with (Writers(scene.pool, count=CLIENTS, pause=0.02) as writers,
+          Writers(scene.peer, count=8, pause=0.02) as scene.peers_writers):
         end = time.monotonic() + SECONDS
         while time.monotonic() < end or not all(done.values()):
             names = [name for name in ACTS if not done[name]] or list(ACTS)
             name = random.choice(names)
             try:
-                ACTS[name](postgres, pool)
+                ACTS[name](postgres, scene)
             except psycopg.OperationalError:
                 pass
             done[name] += 1
             writers.after(CLIENTS)
-    written = writers.verify(postgres)
+    scene.end()
+    written = writers.verify(postgres) + scene.peers_writers.verify(postgres)
     states = {}
     for _, state, text in writers.errors:
         states.setdefault(state or text.split("\n")[0][:60], []).append(text)
-    again = next(row["value"] for row in pool.console("SHOW COUNTERS") if row["name"] == "transactions_again")
+    again = next(row["value"] for row in scene.pool.console("SHOW COUNTERS") if row["name"] == "transactions_again")
     with capsys.disabled():
         print(f"\n  ledger: {written} rows acknowledged, {len(writers.errors)} sessions ended "
               f"{ {key: len(value) for key, value in states.items()} }, {again} transactions begun again, "
