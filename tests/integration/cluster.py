@@ -129,6 +129,14 @@ class Cluster:
             return connection.execute("select * from pg_stat_activity where backend_type in ('client backend',"
                                       f" 'walsender') and pid <> pg_backend_pid() and ({where})").fetchall()
 
+    def terminate(self, where):
+        """Ends the client backends that match and waits until these are gone (others may come); how many."""
+        ended = self.sql("select pid, pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
+                         f" and backend_type = 'client backend' and ({where})")
+        if ended:
+            self.quiet("pid in (" + ", ".join(str(pid) for pid, _ in ended) + ")", 20)
+        return len(ended)
+
     def quiet(self, where="usename <> 'postgres'", seconds=5):
         """Waits until no backend matches: what an earlier test left is gone."""
         programs.eventually(lambda: not self.backends(where), seconds, what=f"an end of backends where {where}")

@@ -226,8 +226,7 @@ def test_an_idle_server_that_dies_is_replaced_silently(postgres, pool):
     with pool.login() as client:
         for _ in range(20):
             client.query("select 1")
-            postgres.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'")
-            postgres.quiet("usename = 'app'")
+            postgres.terminate("usename = 'app'")
             assert client.value("select 'alive'") == "alive"
         client.leave()
 

@@ -104,13 +104,6 @@ def test_a_database_that_was_renamed_is_reached_by_its_new_name_only(pool, datab
         pool.connect(dbname="state_one")
 
 
-def terminate(postgres, where):
-    ended = postgres.sql("select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'"
-                         f" and pid <> pg_backend_pid() and {where}")
-    postgres.quiet(where)
-    return len(ended)
-
-
 IDLE = "usename = 'app' and state = 'idle'"
 
 
@@ -120,7 +113,7 @@ def test_a_backend_that_was_terminated_while_parked_is_replaced_silently(pool, p
         client.query("set app.tenant_id = '1'")
         client.ask(m.parse("s1", "select current_setting('app.tenant_id')"), m.sync())
     for _ in range(3):
-        assert terminate(postgres, IDLE) > 0
+        assert postgres.terminate(IDLE) > 0
         for client in clients:
             assert client.value("select 'alive'") == "alive"
             assert rows_of(client.ask(m.bind("", "s1"), m.execute(), m.sync())) == [["1"]]
@@ -132,7 +125,7 @@ def test_a_parked_backend_is_replaced_silently_at_the_begin_of_a_pipeline(pool, 
     with pool.login() as client:
         for _ in range(3):
             client.query("select 1")
-            terminate(postgres, IDLE)
+            postgres.terminate(IDLE)
             found = client.ask(m.once("begin"), m.once("select 1"), m.once("commit"), m.sync())
             assert kinds(found) == "12nC" + "12TDC" + "12nCZ"
         client.leave()
