@@ -17,6 +17,7 @@ from cluster import PASSWORDS
 from rawpg import Raw
 
 PROGRAM = Path(os.environ.get("PGSLUICE", programs.ROOT / "build/pgsluice"))
+SANITIZED = PROGRAM.exists() and any(sign in PROGRAM.read_bytes() for sign in (b"__asan_init", b"__tsan_init"))
 LISTENING = re.compile(r"listener=(\S+) address=(\S+):(\d+)")
 BAD_SIGNS = ("CHECK failed", "ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
              "ERROR: LeakSanitizer", "stack smashing", "double free", "corrupted size")

@@ -8,13 +8,12 @@ import pytest
 
 import messages as m
 import programs
-from gate import PROGRAM
+from gate import SANITIZED
 from rawpg import Closed, Refused, errors_of
 from secure import tls_options
 
 pytest_plugins = ("secure_fixtures",)
 
-SANITIZED = any(sign in PROGRAM.read_bytes() for sign in (b"__asan_init", b"__tsan_init"))
 OWN_MEMORY = pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is not the gateway's")
 
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import messages as m
+from gate import SANITIZED
 from rawpg import Closed, Raw, Refused
 
 CROWD = int(os.environ.get("CROWD", "400"))
@@ -97,7 +98,7 @@ def test_nobody_sees_too_many_clients_and_a_backup_starts_at_once(gateway, postg
         assert crowd["answers"] > CROWD and crowd["p99"] < 20000
         assert crowd["p99"] <= 8 * crowd["median"] + 200, crowd
     assert len(starts) >= 3 and sorted(starts)[len(starts) // 2] < 2
-    assert peak < 40000 + CROWD * 8, f"{peak} kB more than at start"
+    assert SANITIZED or peak < 40000 + CROWD * 8, f"{peak} kB more than at start"
     assert "too many clients" not in postgres.log()
     slow.reset()
     for half in halves:
