@@ -168,12 +168,14 @@ class RandomRun(Run):
         self._settle(letter, text, self.transcript[known:])
 
     def _undefined(self, letter, text):
-        """NOTIFY against a LISTEN whose transaction is open, random() without a seed; and, by our own limit, who asks
-        for channels after something else in one batch."""
+        """NOTIFY against a LISTEN whose transaction is open, random() without a seed; and, by our own limits, who asks
+        for channels after something else in one batch, and which error a Bind with too many parameters gives in a
+        transaction that failed before."""
         others = any(other != letter for other in self.unsettled)
         return (bool(re.search("notify|commit|begin|call", text)) and others
                 or "random()" in text and letter not in self.seeded
-                or any("pg_listening_channels" in part for part in text.split(" ;; ")[1:]))
+                or any("pg_listening_channels" in part for part in text.split(" ;; ")[1:])
+                or "<-" in text and letter in self.clients and self.clients[letter].status == "E")
 
     def _settle(self, letter, text, said):
         client = self.clients.get(letter)
