@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """backup_support - the backup program under test: its configuration, its runs, and a pooler that it must refuse."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import programs
+from cluster import Cluster
 
 PROGRAM = Path(os.environ.get("PGSLUICE_BACKUP", programs.ROOT / "build/pgsluice-backup"))
 
@@ -34,6 +36,30 @@ insert into "Weird Schema"."Ta'b\\le" values ('pg_class'), ('plain');
 select lo_from_bytea(0, repeat('hello', 5000)::bytea), lo_create(0);
 create view seen as select id from plain;
 """
+
+
+@contextlib.contextmanager
+def backup_cluster(purpose, schema="", roles=""):
+    """A PostgreSQL with these roles and a database `app` of this schema."""
+    cluster = Cluster(purpose)
+    try:
+        cluster.start()
+        cluster.sql("create database app;\n" + roles, dbname="postgres")
+        if schema:
+            cluster.sql(schema)
+        yield cluster
+    finally:
+        cluster.destroy()
+
+
+@contextlib.contextmanager
+def backup_runner(server):
+    """A Runner that reaches the server directly, in a directory that goes with it."""
+    directory = programs.private_directory("runner")
+    try:
+        yield Runner(directory, f"host=127.0.0.1 port={server.port} user=postgres")
+    finally:
+        programs.remove(directory)
 
 
 class Runner:

@@ -12,34 +12,23 @@ import subprocess
 
 import pytest
 
-import programs
-from backup_support import SCHEMA, Bouncer, Runner, children, ended, gone, reseal, wait_for
-from cluster import Cluster
+from backup_support import SCHEMA, Bouncer, backup_cluster, backup_runner, children, ended, gone, reseal, wait_for
 from gate import Gateway, configuration
 from programs import BIN, eventually
 
 
 @pytest.fixture(scope="module")
 def server():
-    cluster = Cluster("backup")
-    try:
-        cluster.start()
-        cluster.sql("create database app;\ncreate role limited login password 'x';\n"
-                    "create role keeper superuser login password $$se'c ret\\$$;\n"
-                    "grant pg_read_all_data to limited", dbname="postgres")
-        cluster.sql(SCHEMA)
+    with backup_cluster("backup", SCHEMA, roles="create role limited login password 'x';\n"
+                        "create role keeper superuser login password $$se'c ret\\$$;\n"
+                        "grant pg_read_all_data to limited") as cluster:
         yield cluster
-    finally:
-        cluster.destroy()
 
 
 @pytest.fixture
 def runner(server):
-    directory = programs.private_directory("runner")
-    try:
-        yield Runner(directory, f"host=127.0.0.1 port={server.port} user=postgres")
-    finally:
-        programs.remove(directory)
+    with backup_runner(server) as made:
+        yield made
 
 
 @contextlib.contextmanager

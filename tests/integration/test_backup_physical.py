@@ -11,34 +11,23 @@ import subprocess
 import pytest
 
 import programs
-from backup_support import SCHEMA, Runner, children, ended, reseal
-from cluster import Cluster
+from backup_support import SCHEMA, backup_cluster, backup_runner, children, ended, reseal
 from gate import Gateway, configuration
 from programs import BIN, eventually
 
 
 @pytest.fixture(scope="module")
 def server():
-    cluster = Cluster("physical")
-    try:
-        cluster.start()
-        cluster.sql("create database app;\ncreate role reader login password 'x';\n"
-                    "create role keeper login password 'x' replication in role pg_monitor", dbname="postgres")
-        cluster.sql(SCHEMA)
+    with backup_cluster("physical", SCHEMA, roles="create role reader login password 'x';\n"
+                        "create role keeper login password 'x' replication in role pg_monitor") as cluster:
         yield cluster
-    finally:
-        cluster.destroy()
 
 
 @pytest.fixture
 def runner(server):
-    directory = programs.private_directory("physical")
-    try:
-        made = Runner(directory, f"host=127.0.0.1 port={server.port} user=postgres")
+    with backup_runner(server) as made:
         physical(made)
         yield made
-    finally:
-        programs.remove(directory)
 
 
 def physical(runner, **options):

@@ -10,8 +10,7 @@ import subprocess
 import pytest
 
 import programs
-from backup_support import PROGRAM, SCHEMA, Runner, children, ended, reseal
-from cluster import Cluster
+from backup_support import PROGRAM, SCHEMA, backup_cluster, backup_runner, children, ended, reseal
 from programs import BIN, eventually
 
 KEYS = [secrets.token_hex(32) for _ in range(2)]
@@ -19,26 +18,16 @@ KEYS = [secrets.token_hex(32) for _ in range(2)]
 
 @pytest.fixture(scope="module")
 def server():
-    cluster = Cluster("pipeline")
-    try:
-        cluster.start()
-        cluster.sql("create database app;\ncreate role reader login password 'x'", dbname="postgres")
-        cluster.sql(SCHEMA)
+    with backup_cluster("pipeline", SCHEMA, roles="create role reader login password 'x'") as cluster:
         yield cluster
-    finally:
-        cluster.destroy()
 
 
 @pytest.fixture
 def runner(server):
-    directory = programs.private_directory("pipeline")
-    try:
-        made = Runner(directory, f"host=127.0.0.1 port={server.port} user=postgres")
-        made.key = directory / "key"
+    with backup_runner(server) as made:
+        made.key = made.directory / "key"
         key_write(made, KEYS[0])
         yield made
-    finally:
-        programs.remove(directory)
 
 
 def key_write(runner, *keys):

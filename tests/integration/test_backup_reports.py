@@ -8,28 +8,19 @@ import stat
 import pytest
 
 import programs
-from backup_support import Runner
-from cluster import Cluster
+from backup_support import backup_cluster, backup_runner
 
 
 @pytest.fixture(scope="module")
 def server():
-    cluster = Cluster("reports")
-    try:
-        cluster.start()
-        cluster.sql("create database app", dbname="postgres")
+    with backup_cluster("reports") as cluster:
         yield cluster
-    finally:
-        cluster.destroy()
 
 
 @pytest.fixture
 def runner(server):
-    directory = programs.private_directory("reports")
-    try:
-        yield Runner(directory, f"host=127.0.0.1 port={server.port} user=postgres")
-    finally:
-        programs.remove(directory)
+    with backup_runner(server) as made:
+        yield made
 
 
 def test_fresh_asks_for_age_database_and_level(runner):

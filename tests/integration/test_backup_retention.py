@@ -6,30 +6,19 @@ import os
 
 import pytest
 
-import programs
-from backup_support import Runner
-from cluster import Cluster
+from backup_support import backup_cluster, backup_runner
 
 
 @pytest.fixture(scope="module")
 def server():
-    cluster = Cluster("retention")
-    try:
-        cluster.start()
-        cluster.sql("create database app", dbname="postgres")
-        cluster.sql("create table t as select generate_series(1, 10) g")
+    with backup_cluster("retention", "create table t as select generate_series(1, 10) g") as cluster:
         yield cluster
-    finally:
-        cluster.destroy()
 
 
 @pytest.fixture
 def runner(server):
-    directory = programs.private_directory("retention")
-    try:
-        yield Runner(directory, f"host=127.0.0.1 port={server.port} user=postgres")
-    finally:
-        programs.remove(directory)
+    with backup_runner(server) as made:
+        yield made
 
 
 def history(runner, *days, **options):

@@ -8,8 +8,7 @@ import time
 import pytest
 
 import programs
-from backup_support import SCHEMA, Runner
-from cluster import Cluster
+from backup_support import SCHEMA, backup_cluster, backup_runner
 from programs import eventually
 
 KILLS = 6
@@ -17,27 +16,17 @@ KILLS = 6
 
 @pytest.fixture(scope="module")
 def server():
-    cluster = Cluster("robust")
-    try:
-        cluster.start()
-        cluster.sql("create database app", dbname="postgres")
-        cluster.sql(SCHEMA)
+    with backup_cluster("robust", SCHEMA) as cluster:
         yield cluster
-    finally:
-        cluster.destroy()
 
 
 @pytest.fixture
 def runner(server):
-    directory = programs.private_directory("robust")
-    try:
-        made = Runner(directory, f"host=127.0.0.1 port={server.port} user=postgres")
-        made.key = directory / "key"
+    with backup_runner(server) as made:
+        made.key = made.directory / "key"
         made.key.write_text(secrets.token_hex(32))
         made.key.chmod(0o600)
         yield made
-    finally:
-        programs.remove(directory)
 
 
 @pytest.mark.parametrize("kind", ["logical", "physical"])

@@ -7,31 +7,20 @@ import time
 
 import pytest
 
-import programs
-from backup_support import Runner, children
-from cluster import Cluster
+from backup_support import backup_cluster, backup_runner, children
 from programs import eventually
 
 
 @pytest.fixture(scope="module")
 def server():
-    cluster = Cluster("schedule")
-    try:
-        cluster.start()
-        cluster.sql("create database app", dbname="postgres")
-        cluster.sql("create table parted (id int) partition by range (id)")
+    with backup_cluster("schedule", "create table parted (id int) partition by range (id)") as cluster:
         yield cluster
-    finally:
-        cluster.destroy()
 
 
 @pytest.fixture
 def runner(server):
-    directory = programs.private_directory("schedule")
-    try:
-        yield Runner(directory, f"host=127.0.0.1 port={server.port} user=postgres")
-    finally:
-        programs.remove(directory)
+    with backup_runner(server) as made:
+        yield made
 
 
 @pytest.fixture

@@ -11,21 +11,15 @@ import time
 import pytest
 
 import programs
-from backup_support import Runner, children, ended
-from cluster import Cluster
+from backup_support import Runner, backup_cluster, children, ended
 from programs import BIN, eventually
 
 
 @pytest.fixture(scope="module")
 def server():
-    cluster = Cluster("wal")
-    try:
-        cluster.start()
-        cluster.sql("create database app", dbname="postgres")
-        cluster.sql("create table steps (n int primary key, at timestamptz default clock_timestamp())")
+    with backup_cluster("wal", "create table steps (n int primary key,"
+                               " at timestamptz default clock_timestamp())") as cluster:
         yield cluster
-    finally:
-        cluster.destroy()
 
 
 @pytest.fixture
