@@ -64,14 +64,30 @@ static void look(struct order *order, const struct worker *worker)
     }
 }
 
+/* Perhaps the name was mistyped; a database that nobody used yet may be meant all the same. */
+static void tell_unknown(const struct order *order, struct client *client)
+{
+    struct fault fault;
+
+    fault_set(&fault, "00000", "no pool of database \"%s\" is in use", order->words.database);
+    fault_hint(&fault,
+               "It takes effect for the pools to come. SHOW POOLS has the names of those that there are.");
+    reply_notice(client, &fault);
+}
+
 /* What those read who asked, while it waits. */
 static void tell(struct order *order, struct client *client)
 {
     struct fault fault;
 
-    if (order->directs == 0 || order->told)
+    if (order->told)
         return;
     order->told = true;
+    if (order->directs == 0) {
+        if (order->counts_pools && order->pools == 0 && order_database(order) != NULL)
+            tell_unknown(order, client);
+        return;
+    }
     fault_set(&fault, "00000", "%s%zu direct session%s: %s", order->verb->hit_sentence, order->directs,
               order->directs == 1 ? "" : "s", order->hits);
     reply_notice(client, &fault);

@@ -42,7 +42,8 @@ struct order {
     bool done;              /* otherwise fault says why not */
     size_t directs;         /* direct sessions that it hits, or would */
     size_t left;            /* what this round found that it has to wait for */
-    size_t pools;           /* that it concerned */
+    bool counts_pools;      /* it was for pools: */
+    size_t pools;           /* ... so many */
     char hits[ORDER_HITS_BYTES]; /* the first few direct sessions */
     struct fault fault;
     ev_timer again;

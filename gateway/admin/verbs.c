@@ -30,6 +30,7 @@ static void log_order(const struct order *order)
 static bool pause_begin(struct order *order, struct fault *fault)
 {
     log_order(order);
+    order->counts_pools = true;
     return pools_pause(&order->gateway->pools, order_database(order), true, &order->pools) ||
            no_memory(fault);
 }
@@ -79,6 +80,7 @@ static void pause_act(struct order *order, struct worker *worker)
 static bool resume_begin(struct order *order, struct fault *fault)
 {
     log_order(order);
+    order->counts_pools = true;
     return pools_pause(&order->gateway->pools, order_database(order), false, &order->pools) ||
            no_memory(fault);
 }
@@ -99,6 +101,7 @@ static bool reconnect_begin(struct order *order, struct fault *fault)
 {
     (void)fault;
     log_order(order);
+    order->counts_pools = true;
     order->pools = pools_renew(&order->gateway->pools, order_database(order));
     return true;
 }

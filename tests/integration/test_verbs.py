@@ -215,3 +215,15 @@ def test_shutdown_with_force_waits_for_nobody(gateway, console):
     client.query("begin")
     console.say("SHUTDOWN FORCE")
     assert ended(gate, 5) == 0
+
+
+def test_a_name_that_no_pool_has_is_told_for_it_may_be_mistyped(gateway, console):
+    gate = gateway(pool=1)
+    gate.login().query("select 1")
+    console = console(gate)
+    for command in ("PAUSE ap", "RECONNECT ap", "RESUME ap"):
+        found = console.told(command)
+        assert tags(found) == [command.split()[0]]
+        assert ['"ap"' in text for text in texts(found, "N")] == [True], command
+    for command in ("PAUSE app", "RESUME app", "PAUSE", "RESUME"):
+        assert not texts(console.told(command), "N"), command
