@@ -24,7 +24,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/clock.h"
 
-enum { START_SECONDS = 60, RECOVERY_SECONDS = 86400 };
+enum { START_SECONDS = 60, RECOVERY_SECONDS = 86400, LEFTOVER_TRIES = 40 };
 
 static const char prefix[] = "pgsluice-scratch-";
 
@@ -48,11 +48,22 @@ bool scratch_identity(const struct runner_options *options, uid_t *uid, gid_t *g
     return true;
 }
 
+/* What is left of a killed runner's PostgreSQL may still write there for a moment. */
+static void leftover_remove(const struct scratch *scratch, const char *name)
+{
+    struct fault ignored;
+
+    for (int tries = 0; tries < LEFTOVER_TRIES; tries++) {
+        if (tree_remove(scratch->parent_fd, name, &ignored))
+            return;
+        poll(NULL, 0, 50);
+    }
+}
+
 /* Removes the directories of runners that were killed: nobody holds their lock any more. */
 static void leftovers_remove(const struct scratch *scratch, const char *parent)
 {
     struct dirent **entries;
-    struct fault ignored;
     int count = scandir(parent, &entries, NULL, NULL);
 
     for (int i = 0; i < count; i++) {
@@ -64,7 +75,7 @@ static void leftovers_remove(const struct scratch *scratch, const char *parent)
         if (strncmp(name, prefix, sizeof prefix - 1) == 0)
             fd = openat(scratch->parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0 && fstat(fd, &stat) == 0 && stat.st_uid == owner && flock(fd, LOCK_EX | LOCK_NB) == 0)
-            tree_remove(scratch->parent_fd, name, &ignored);
+            leftover_remove(scratch, name);
         if (fd >= 0)
             close(fd);
         free(entries[i]);
